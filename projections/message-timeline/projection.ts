@@ -1,0 +1,62 @@
+import { type StoredEvent, sha256 } from '../../src/ledger/event.ts'
+import type { MessageFact, SubscriberFact } from '../../src/ledger/interpret.ts'
+import { defineProjection } from '../../src/projecting/projection.ts'
+import { queries } from './queries.ts'
+import { type Entry, schema, type Tables, tables } from './tables.ts'
+
+/** All that is known of a subscriber, in the order in which it happened; each message once. */
+export const messageTimeline = defineProjection({
+  name: 'message-timeline',
+  version: 1,
+  schema,
+  tables,
+  queries,
+  handle: (fact, event, rows) => {
+    if (fact.kind === 'shop' || fact.kind === 'unplaced' || fact.kind === 'placed') return
+    const subscriber = rows.subscriberKey(fact.shopId, fact.subscriberId)
+    if (fact.kind === 'message' && fact.message.id !== null) tellMessage(rows, subscriber, fact, event)
+    else rows.add(subscriber, entryOf(fact, event))
+  },
+})
+
+// A message told twice is one entry. Which telling is shown must not hang on which came first: one that opts out
+// before one that does not, then the earlier, then the lower id.
+function tellMessage(rows: Tables, subscriber: number, fact: MessageFact, event: StoredEvent): void {
+  const told = entryOf(fact, event)
+  const before = rows.findMessage(subscriber, told.messageId ?? '')
+  if (before === null) {
+    rows.add(subscriber, told)
+    return
+  }
+  const conflict = before.conflict || before.told !== told.told
+  const shown = precedes(told, before) ? told : before
+  if (shown === before && conflict === before.conflict) return
+  rows.remove(subscriber, before)
+  rows.add(subscriber, { ...shown, conflict })
+}
+
+function precedes(a: Entry, b: Entry): boolean {
+  return precedence(a) < precedence(b)
+}
+
+function precedence({ isOptOut, occurredAt, eventId }: Entry): string {
+  return `${isOptOut ? 0 : 1} ${occurredAt} ${eventId}`
+}
+
+function entryOf(fact: SubscriberFact, event: StoredEvent): Entry {
+  const { occurredAt, recordedAt, evidence, kind } = fact
+  const message = fact.kind === 'message' ? fact.message : null
+  return {
+    occurredAt,
+    eventId: evidence.eventId,
+    kind,
+    recordedAt,
+    revision: event.revision,
+    event: event.type,
+    messageId: message?.id ?? null,
+    message: message === null ? null : JSON.stringify(message),
+    isOptOut: message?.isOptOut ?? false,
+    told: fact.kind === 'message' ? sha256(fact.told).slice(0, 32) : null,
+    conflict: false,
+  }
+}

@@ -1,0 +1,154 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { NewEvent, Position, StoredEvent } from '../../ledger/event.ts'
+import { type Appended, type EventStore, StoreError } from '../event-store.ts'
+import type { Append } from './appender.ts'
+import { positionOf } from './position.ts'
+import { SqliteLog } from './sqlite-log.ts'
+import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
+
+export interface SqliteStoreOptions {
+  readonly path: string
+  /** The data folder's id. */
+  readonly writer: string
+  /** Told of every transaction that succeeded, with the number of its appends. */
+  readonly onBatch?: (size: number) => void
+}
+
+type Pending<T> = { resolve: (value: T) => void; reject: (error: Error) => void }
+
+/** More appends than this under way means that the disk does not keep up. */
+const MOST_IN_FLIGHT = 10_000
+
+/**
+ * The embedded log: a thread of its own commits, so that the thread that serves HTTP waits for no disk, and reads are
+ * done on the caller's thread.
+ */
+export class SqliteEventStore implements EventStore {
+  readonly #log: SqliteLog
+  readonly #writer: Worker
+  readonly #onBatch: (size: number) => void
+  readonly #appends: Pending<Appended>[] = []
+  readonly #probes = new Map<number, Pending<void>>()
+  #probesAsked = 0
+  #turn: Append[] = []
+  #dead: StoreError | null = null
+
+  /** Opens the log, made where there is none. Rejects where the file is not to be used. */
+  static async open(options: SqliteStoreOptions): Promise<SqliteEventStore> {
+    const { path, writer } = options
+    const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+      workerData: { path, writer },
+    })
+    // The first thing it says is that the log is open; what it throws before that rejects here.
+    await once(thread, 'message')
+    return new SqliteEventStore(thread, new SqliteLog(path), options.onBatch ?? (() => {}))
+  }
+
+  private constructor(writer: Worker, log: SqliteLog, onBatch: (size: number) => void) {
+    this.#writer = writer
+    this.#log = log
+    this.#onBatch = onBatch
+    writer.on('message', (answer: WriterAnswer) => this.#settle(answer))
+    writer.on('error', (error) =>
+      this.#die(new StoreError('store-unavailable', 'the writer thread failed', { cause: error })),
+    )
+    writer.on('exit', () => this.#die(new StoreError('store-unavailable', 'the log is closed')))
+  }
+
+  get id(): string {
+    return this.#log.id
+  }
+
+  append(stream: string, event: NewEvent): Promise<Appended> {
+    if (this.#dead !== null) return Promise.reject(this.#dead)
+    if (this.#appends.length >= MOST_IN_FLIGHT)
+      return Promise.reject(new StoreError('store-overloaded', 'too many appends are under way'))
+    if (this.#turn.length === 0) setImmediate(() => this.#postTurn())
+    const { data: _, ...stored } = event
+    this.#turn.push({ stream, event: stored })
+    return new Promise((resolve, reject) => this.#appends.push({ resolve, reject }))
+  }
+
+  probe(): Promise<void> {
+    if (this.#dead !== null) return Promise.reject(this.#dead)
+    const probe = ++this.#probesAsked
+    this.#post({ probe })
+    return new Promise((resolve, reject) => this.#probes.set(probe, { resolve, reject }))
+  }
+
+  readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {
+    return this.#log.readStream(stream, from, limit)
+  }
+
+  readAll(after: Position | null, limit: number): Promise<StoredEvent[]> {
+    return this.#log.readAll(after, limit)
+  }
+
+  head(): Promise<Position | null> {
+    return this.#log.head()
+  }
+
+  countBehind(after: Position | null): Promise<number> {
+    return this.#log.countBehind(after)
+  }
+
+  waitBehind(after: Position | null, signal: AbortSignal): Promise<void> {
+    return this.#log.waitBehind(after, signal)
+  }
+
+  isPosition(text: string): text is Position {
+    return this.#log.isPosition(text)
+  }
+
+  /** What was appended before is committed first. */
+  async close(): Promise<void> {
+    if (this.#dead === null) {
+      this.#postTurn()
+      this.#post({ close: true })
+      await once(this.#writer, 'exit')
+    }
+    await this.#log.close()
+  }
+
+  // What one turn of the event loop brought goes to the writer in one message.
+  #postTurn(): void {
+    const appends = this.#turn
+    this.#turn = []
+    if (appends.length > 0 && this.#dead === null) this.#post({ appends })
+  }
+
+  #post(request: WriterRequest): void {
+    this.#writer.postMessage(request)
+  }
+
+  #settle(answer: WriterAnswer): void {
+    if ('appended' in answer) {
+      const { appended } = answer
+      const settled = this.#appends.splice(0, appended.length / 3)
+      settled.forEach(({ resolve }, index) => {
+        const [duplicate = 0, revision = 0, position = 0] = appended.subarray(index * 3, index * 3 + 3)
+        resolve({
+          outcome: duplicate === 1 ? 'duplicate' : 'appended',
+          revision,
+          position: positionOf(position),
+        })
+      })
+      this.#onBatch(settled.length)
+    } else if ('failed' in answer) {
+      const error = new StoreError('store-unavailable', `the log cannot be written: ${answer.error}`)
+      for (const { reject } of this.#appends.splice(0, answer.failed)) reject(error)
+    } else if ('probed' in answer) {
+      const probe = this.#probes.get(answer.probed)
+      this.#probes.delete(answer.probed)
+      if (answer.error === null) probe?.resolve()
+      else probe?.reject(new StoreError('store-unavailable', `the log cannot be written: ${answer.error}`))
+    }
+  }
+
+  #die(error: StoreError): void {
+    this.#dead ??= error
+    for (const { reject } of [...this.#appends.splice(0), ...this.#probes.values()]) reject(this.#dead)
+    this.#probes.clear()
+  }
+}

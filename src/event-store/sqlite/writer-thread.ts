@@ -1,0 +1,89 @@
+/** The thread that commits. All batches that have come while one was committed go into the next transaction together. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../../clock.ts'
+import { type Append, SqliteAppender } from './appender.ts'
+import { Wake } from './wake.ts'
+
+/** What the writer is asked. `probe` says whether anything can be written. */
+export type WriterRequest =
+  | { readonly appends: readonly Append[] }
+  | { readonly probe: number }
+  | { readonly close: true }
+
+/**
+ * What it answers, in the order in which it was asked: for each append three numbers, 1 for a duplicate or else 0,
+ * revision and position; or the error that the whole transaction met.
+ */
+export type WriterAnswer =
+  | { readonly opened: string }
+  | { readonly appended: Float64Array }
+  | { readonly failed: number; readonly error: string }
+  | { readonly probed: number; readonly error: string | null }
+
+/** Committed in one transaction at most: bounds how long one waits for the others. */
+const MOST_IN_A_TRANSACTION = 512
+
+const port = parentPort
+if (port === null) throw new Error('runs as a worker thread')
+const { path, writer }: { path: string; writer: string } = workerData
+const appender = new SqliteAppender(path, writer, systemClock())
+const wake = new Wake(appender.logId)
+const answer = (message: WriterAnswer): void => port.postMessage(message)
+
+function commit(appends: readonly Append[]): void {
+  try {
+    const results = appender.append(appends)
+    const appended = new Float64Array(results.length * 3)
+    results.forEach(({ duplicate, revision, position }, index) => {
+      appended.set([duplicate ? 1 : 0, revision, position], index * 3)
+    })
+    answer({ appended })
+    wake.ring()
+  } catch (error) {
+    answer({ failed: appends.length, error: messageOf(error) })
+  }
+}
+
+function probe(number: number): void {
+  let error: string | null = null
+  try {
+    appender.probe()
+  } catch (cause) {
+    error = messageOf(cause)
+  }
+  answer({ probed: number, error })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+port.on('message', (first: WriterRequest) => {
+  let waiting: Append[] = []
+  const flush = () => {
+    if (waiting.length > 0) commit(waiting)
+    waiting = []
+  }
+  for (let request: WriterRequest | undefined = first; request !== undefined; request = received()) {
+    if ('appends' in request) {
+      waiting = waiting.length === 0 ? [...request.appends] : waiting.concat(request.appends)
+      if (waiting.length >= MOST_IN_A_TRANSACTION) flush()
+      continue
+    }
+    flush()
+    if ('probe' in request) probe(request.probe)
+    else {
+      wake.close()
+      appender.close()
+      port.close()
+      return
+    }
+  }
+  flush()
+})
+
+function received(): WriterRequest | undefined {
+  return port === null ? undefined : receiveMessageOnPort(port)?.message
+}
+
+answer({ opened: appender.logId })

@@ -1,0 +1,113 @@
+/** JSON as it is stored: parsed, with nothing that JSON cannot say. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: Json
+}
+
+/** Brackets may nest this deep: what goes deeper is no message of anybody's, and recursion stays safe. */
+const MAX_DEPTH = 64
+
+/** Why a text was not accepted as a JSON object. The codes are read by people, in `unplaced`. */
+export class UnreadableJson extends Error {
+  override name = 'UnreadableJson'
+  readonly code: 'not-json' | 'not-an-object' | 'too-deep'
+
+  constructor(code: UnreadableJson['code']) {
+    super(code)
+    this.code = code
+  }
+}
+
+/**
+ * Parses a JSON object without losing what a double cannot hold: an integer beyond 2^53, or a number out of a
+ * double's range, comes out as text, its digits written out. Of doubled keys the last one counts, as in
+ * `JSON.parse`. Throws `UnreadableJson`.
+ */
+export function parseJsonObject(text: string): JsonObject {
+  const value = parse(text)
+  if (!isJsonObject(value)) throw new UnreadableJson('not-an-object')
+  if (depthExceeds(value, MAX_DEPTH)) throw new UnreadableJson('too-deep')
+  // Only such texts can hold a number that a double changes, and reading sources is several times slower.
+  if (!/\d{16}|\d[eE]/.test(text)) return value
+  const exact: unknown = JSON.parse(text, exactNumber)
+  return isJsonObject(exact) ? exact : value
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Canonical JSON (RFC 8785): one text for all spellings of the same value. In one thing it differs: a lone
+ * surrogate is escaped as `JSON.stringify` does, where the RFC refuses it, because what came must be kept.
+ */
+export function canonicalJson(value: Json): string {
+  if (typeof value === 'string' || value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (isJsonArray(value)) {
+    let items = ''
+    for (const item of value) items += items === '' ? canonicalJson(item) : `,${canonicalJson(item)}`
+    return `[${items}]`
+  }
+  return joinMembers(canonicalMembers(value))
+}
+
+/** One canonical `"key":value` text for each member, in canonical order, so that members can be left out or added. */
+export type CanonicalMembers = readonly { readonly key: string; readonly text: string }[]
+
+export function canonicalMembers(object: JsonObject): CanonicalMembers {
+  // Sorting by UTF-16 code units is both the RFC's order and what `sort` does by default.
+  return Object.keys(object)
+    .sort()
+    .map((key) => ({ key, text: `${JSON.stringify(key)}:${canonicalJson(object[key] ?? null)}` }))
+}
+
+export function joinMembers(members: CanonicalMembers): string {
+  let text = ''
+  for (const member of members) text += text === '' ? member.text : `,${member.text}`
+  return `{${text}}`
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message quotes the text, and the text is somebody's message.
+    throw new UnreadableJson('not-json')
+  }
+}
+
+function isJsonArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+// Level by level instead of recursively: the text may be 100,000 brackets.
+function depthExceeds(value: object, limit: number): boolean {
+  let level: object[] = [value]
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > limit) return true
+    const next: object[] = []
+    for (const container of level)
+      for (const child of Object.values(container))
+        if (typeof child === 'object' && child !== null) next.push(child)
+    level = next
+  }
+  return false
+}
+
+function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || context?.source === undefined) return value
+  const lost =
+    Math.abs(value) > Number.MAX_SAFE_INTEGER || (value === 0 && /^[^eE]*[1-9]/.test(context.source))
+  return lost ? writtenOut(context.source) : value
+}
+
+// `1e20` and `100000000000000000000` are one number and must have one text.
+function writtenOut(source: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? []
+  const digits = `${whole}${fraction}`.replace(/^0+/, '')
+  const significant = digits.replace(/0+$/, '')
+  const power = Number(exponent) - fraction.length + digits.length - significant.length
+  const writable = power >= 0 && (significant.length + power <= 400 || exponent === '0')
+  return writable ? `${sign}${significant}${'0'.repeat(power)}` : `${sign}${significant}e${power}`
+}

@@ -1,0 +1,268 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import * as z from 'zod'
+import type { Position, StoredEvent } from '../ledger/event.ts'
+import type { Fact } from '../ledger/interpret.ts'
+import { type DatabaseKind, inTransaction, isSqliteError, openForReading, openForWriting } from '../sqlite.ts'
+import type { AnyProjection, OpenProjection } from './projection.ts'
+
+/** A generation's own tables, beside those of its projection. */
+const GENERATION: DatabaseKind = {
+  applicationId: 0x4c50524a,
+  migrations: [
+    `
+    CREATE TABLE generation (
+      log TEXT NOT NULL,
+      projection TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      checkpoint TEXT
+    ) STRICT;
+    -- The streams that wait because the projection could not handle one of their events.
+    CREATE TABLE parked (
+      stream TEXT PRIMARY KEY,
+      revision INTEGER NOT NULL,
+      event_id TEXT NOT NULL,
+      error TEXT NOT NULL,
+      waiting INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    `,
+  ],
+}
+
+// Nothing here is worth waiting for the disk: after a crash the rows and the checkpoint are both a little older. NORMAL
+// and not OFF, so that a machine that loses power cannot leave a file that looks whole and isn't.
+const PRAGMAS = [
+  'synchronous = NORMAL',
+  'wal_autocheckpoint = 4000',
+  'cache_size = -65536',
+  'temp_store = MEMORY',
+]
+
+const Meta = z.object({
+  log: z.string(),
+  projection: z.string(),
+  version: z.int(),
+  number: z.int(),
+  checkpoint: z.string().nullable(),
+})
+
+/** An event and what it says, read once for all projections; or why it could not be read. */
+export interface Reading {
+  readonly event: StoredEvent
+  readonly fact: Fact | Error
+}
+
+/** A data folder's projections were built from another log than the one it has now. */
+export class ForeignGeneration extends Error {
+  override name = 'ForeignGeneration'
+  readonly code = 'projection-of-another-log'
+}
+
+/**
+ * One build of a projection: a SQLite file that holds its rows and its checkpoint, written by one thread. The files of a
+ * projection are numbered; the highest number is the newest, and any may be deleted while nothing runs.
+ */
+export class Generation {
+  readonly number: number
+  readonly path: string
+  readonly #db: DatabaseSync
+  readonly #version: number
+  readonly #open: OpenProjection
+  readonly #parked: Set<string>
+  readonly #sql: Record<'checkpoint' | 'park' | 'wait', StatementSync>
+  #checkpoint: Position | null
+
+  /** Opens the newest generation where it is of this version, else begins the next one and deletes what was there. */
+  static openNewest(folder: string, projection: AnyProjection, log: string): Generation {
+    const home = join(folder, projection.name)
+    mkdirSync(home, { recursive: true })
+    const numbers = generationNumbers(home)
+    const newest = numbers.at(-1) ?? 0
+    const existing = newest === 0 ? null : Generation.#openUsable(home, projection, log, newest)
+    for (const number of numbers) if (existing === null || number !== newest) deleteGeneration(home, number)
+    return existing ?? new Generation(home, projection, log, newest + 1)
+  }
+
+  // Null for one that is damaged or of another version: a generation is never mended, only built again.
+  static #openUsable(
+    home: string,
+    projection: AnyProjection,
+    log: string,
+    number: number,
+  ): Generation | null {
+    let generation: Generation
+    try {
+      generation = new Generation(home, projection, log, number)
+    } catch (error) {
+      if (isSqliteError(error)) return null
+      throw error
+    }
+    if (generation.#version === projection.version) return generation
+    generation.close()
+    return null
+  }
+
+  private constructor(home: string, projection: AnyProjection, log: string, number: number) {
+    this.number = number
+    this.path = pathOf(home, number)
+    const db = openForWriting(this.path, GENERATION, PRAGMAS)
+    try {
+      if (db.prepare('SELECT 1 FROM generation').get() === undefined) begin(db, projection, log, number)
+      const meta = readMeta(db)
+      if (meta.log !== log)
+        throw new ForeignGeneration(`${home} was built from another log: delete it to build it from this one`)
+      this.#version = meta.version
+      this.#checkpoint = meta.checkpoint
+      this.#parked = new Set(
+        db
+          .prepare('SELECT stream FROM parked')
+          .all()
+          .map((row) => String(row['stream'])),
+      )
+      this.#open =
+        meta.version === projection.version
+          ? projection.open(db)
+          : { name: projection.name, handle: () => {} }
+      this.#sql = {
+        checkpoint: db.prepare('UPDATE generation SET checkpoint = ?'),
+        park: db.prepare(
+          'INSERT INTO parked (stream, revision, event_id, error, waiting) VALUES (?, ?, ?, ?, 1)',
+        ),
+        wait: db.prepare('UPDATE parked SET waiting = waiting + 1 WHERE stream = ?'),
+      }
+      this.#db = db
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  }
+
+  /** The position of the last event that has been handled. */
+  get checkpoint(): Position | null {
+    return this.#checkpoint
+  }
+
+  /** How many streams wait for an event that could not be handled. */
+  get parked(): number {
+    return this.#parked.size
+  }
+
+  /**
+   * Handles events that follow each other in the log, and the first of which follows the checkpoint: rows and checkpoint
+   * in one transaction. An event that the projection throws on parks its stream; a failure of SQLite undoes all and is
+   * thrown on.
+   */
+  handle(readings: readonly Reading[]): void {
+    const last = readings.at(-1)
+    if (last === undefined) return
+    try {
+      inTransaction(this.#db, () => this.#handleAll(readings, (reading) => this.#handleOne(reading)))
+    } catch (error) {
+      if (isSqliteError(error) && !isConstraint(error)) throw error
+      // One of them can't be handled. Savepoints find it, and cost too much to be set when all is well.
+      this.#rereadParked()
+      inTransaction(this.#db, () => this.#handleAll(readings, (reading) => this.#handleOrPark(reading)))
+    }
+    this.#checkpoint = last.event.position
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #handleAll(readings: readonly Reading[], handle: (reading: Reading) => void): void {
+    for (const reading of readings) {
+      if (this.#parked.has(reading.event.stream)) this.#sql.wait.run(reading.event.stream)
+      else handle(reading)
+    }
+    this.#sql.checkpoint.run(readings.at(-1)?.event.position ?? null)
+  }
+
+  #handleOne({ event, fact }: Reading): void {
+    if (fact instanceof Error) throw fact
+    this.#open.handle(fact, event)
+  }
+
+  #handleOrPark(reading: Reading): void {
+    const { stream, revision, metadata } = reading.event
+    this.#db.exec('SAVEPOINT event')
+    try {
+      this.#handleOne(reading)
+    } catch (error) {
+      if (isSqliteError(error) && !isConstraint(error)) throw error
+      this.#db.exec('ROLLBACK TO event')
+      this.#sql.park.run(stream, revision, metadata.id, describe(error))
+      this.#parked.add(stream)
+    }
+    this.#db.exec('RELEASE event')
+  }
+
+  #rereadParked(): void {
+    this.#parked.clear()
+    for (const row of this.#db.prepare('SELECT stream FROM parked').all())
+      this.#parked.add(String(row['stream']))
+  }
+}
+
+/** Opens a generation's file to read from, beside the thread that writes it. */
+export function openGeneration(path: string): DatabaseSync {
+  return openForReading(path, GENERATION)
+}
+
+/** Reads how far the rows go, in whatever transaction `db` is in. */
+export function readCheckpoint(db: DatabaseSync): Position | null {
+  return readMeta(db).checkpoint
+}
+
+export function isParked(db: DatabaseSync, stream: string): boolean {
+  return db.prepare('SELECT 1 FROM parked WHERE stream = ?').get(stream) !== undefined
+}
+
+function begin(
+  db: DatabaseSync,
+  { name, version, schema }: AnyProjection,
+  log: string,
+  number: number,
+): void {
+  inTransaction(db, () => {
+    db.exec(schema)
+    db.prepare('INSERT INTO generation (log, projection, version, number) VALUES (?, ?, ?, ?)').run(
+      log,
+      name,
+      version,
+      number,
+    )
+  })
+}
+
+function readMeta(db: DatabaseSync): z.infer<typeof Meta> {
+  return Meta.parse(db.prepare('SELECT log, projection, version, number, checkpoint FROM generation').get())
+}
+
+function pathOf(home: string, number: number): string {
+  return join(home, `${String(number).padStart(6, '0')}.sqlite`)
+}
+
+function generationNumbers(home: string): number[] {
+  return readdirSync(home)
+    .flatMap((name) => /^(\d{6})\.sqlite$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+}
+
+function deleteGeneration(home: string, number: number): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${pathOf(home, number)}${suffix}`, { force: true })
+}
+
+// A constraint that a projection's row breaks is the projection's mistake; every other failure is the disk's.
+function isConstraint(error: Error): boolean {
+  return 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === 19
+}
+
+// Without the message of an error that is not the ledger's own: it may quote what somebody wrote.
+function describe(error: unknown): string {
+  if (error instanceof Error && 'code' in error) return `${String(error.code)}: ${error.message}`
+  return error instanceof Error ? error.name : 'an unknown error'
+}

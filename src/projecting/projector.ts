@@ -1,0 +1,121 @@
+import type { EventLog } from '../event-store/event-store.ts'
+import type { Position, StoredEvent } from '../ledger/event.ts'
+import { interpret } from '../ledger/interpret.ts'
+import { isSqliteError } from '../sqlite.ts'
+import type { Generation, Reading } from './generation.ts'
+
+/** How far one projection is; sent to the thread that serves reads. */
+export interface Progress {
+  readonly name: string
+  readonly checkpoint: Position | null
+  readonly parked: number
+  /** Why it stands still; null while it doesn't. It goes on by itself when the cause is gone. */
+  readonly halted: string | null
+}
+
+export interface ProjectorOptions {
+  readonly log: EventLog
+  readonly generations: ReadonlyMap<string, Generation>
+  readonly onProgress: (progress: readonly Progress[]) => void
+  /** Waits that many milliseconds, or until the signal aborts. */
+  readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
+}
+
+const PAGE = 1_000
+/** Before a failed round is tried again. */
+const RETRY_MS = 1_000
+/** Between rounds: what is appended meanwhile is handled together, which costs a fraction of handling each alone. */
+const ROUND_MS = 2
+
+/**
+ * Feeds the log to all projections, for as long as it runs. They go in rounds up to a common head, those at the same
+ * checkpoint sharing what is read; so one that starts from nothing catches up without holding up the others.
+ */
+export class Projector {
+  readonly #options: ProjectorOptions
+  readonly #halted = new Map<string, string>()
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, pause } = this.#options
+    this.#report()
+    while (!signal.aborted) {
+      const moved = await this.#round()
+      if (this.#halted.size > 0) await pause(RETRY_MS, signal)
+      else if (moved) await pause(ROUND_MS, signal)
+      else await log.waitBehind(this.#lowest(), signal)
+    }
+  }
+
+  async #round(): Promise<boolean> {
+    const { log, generations } = this.#options
+    let moved = false
+    try {
+      const head = await log.head()
+      for (const group of byCheckpoint(generations).values()) {
+        const page = await log.readAll(group[0]?.[1].checkpoint ?? null, PAGE)
+        // What came after the head was read is left for the next round, so that groups meet there and become one.
+        const readings = page.filter(({ position }) => head !== null && position <= head).map(readingOf)
+        for (const [name, generation] of group) moved = this.#feed(name, generation, readings) || moved
+      }
+      this.#halted.delete('')
+    } catch (error) {
+      this.#halted.set('', reasonOf(error))
+    }
+    if (moved || this.#halted.size > 0) this.#report()
+    return moved
+  }
+
+  #feed(name: string, generation: Generation, readings: readonly Reading[]): boolean {
+    try {
+      generation.handle(readings)
+      this.#halted.delete(name)
+      return readings.length > 0
+    } catch (error) {
+      this.#halted.set(name, reasonOf(error))
+      return false
+    }
+  }
+
+  #lowest(): Position | null {
+    let lowest: Position | null | undefined
+    for (const { checkpoint } of this.#options.generations.values())
+      if (lowest === undefined || checkpoint === null || (lowest !== null && checkpoint < lowest))
+        lowest = checkpoint
+    return lowest ?? null
+  }
+
+  #report(): void {
+    this.#options.onProgress(
+      Array.from(this.#options.generations, ([name, { checkpoint, parked }]) => ({
+        name,
+        checkpoint,
+        parked,
+        halted: this.#halted.get(name) ?? this.#halted.get('') ?? null,
+      })),
+    )
+  }
+}
+
+function readingOf(event: StoredEvent): Reading {
+  try {
+    return { event, fact: interpret(event) }
+  } catch (error) {
+    return { event, fact: error instanceof Error ? error : new Error('unreadable') }
+  }
+}
+
+function byCheckpoint(
+  generations: ReadonlyMap<string, Generation>,
+): Map<Position | null, [string, Generation][]> {
+  return Map.groupBy(generations, ([, { checkpoint }]) => checkpoint)
+}
+
+// An error of SQLite tells of files and pages, never of what is in them.
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && (isSqliteError(error) || 'code' in error)) return error.message
+  return error instanceof Error ? error.name : 'unknown'
+}

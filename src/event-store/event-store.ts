@@ -23,6 +23,8 @@ export interface Appended {
 export interface EventLog {
   /** Names this log among all logs: projections built from one never answer for another. */
   readonly id: string
+  /** The place before the first event. */
+  readonly start: Position
   /** Up to `limit` events of a stream in order, from revision `from` on; empty where there is no such stream. */
   readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]>
   /** Up to `limit` events behind `after`, in log order; fewer where they are large, none only at the end. */

@@ -8,7 +8,7 @@ import { DateTime } from 'luxon'
 export type Instant = string & { readonly __instant: true }
 
 const FIXED_WIDTH = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/
-const ISO = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(Z|z|[+-]\d{2}(?::?\d{2})?)?$/
+const ISO = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$/
 
 /** Whether `text` is already in the one form that this ledger stores. */
 export function isInstant(text: unknown): text is Instant {
@@ -21,7 +21,7 @@ export function isInstant(text: unknown): text is Instant {
  */
 export function parseInstant(text: string): Instant | null {
   const [, date, time, fraction = '', zone] = ISO.exec(text) ?? []
-  if (date === undefined || time === undefined) return null
+  if (date === undefined || time === undefined || !isRealSecond(`${date}T${time}`)) return null
   const second = toUtc(`${date}T${time}`, zone)
   return second === null ? null : instantOf(`${second}.${fraction.slice(0, 6).padEnd(6, '0')}Z`)
 }

@@ -7,6 +7,10 @@ export interface JsonObject {
 /** Brackets may nest this deep: what goes deeper is no message of anybody's, and recursion stays safe. */
 const MAX_DEPTH = 64
 
+// A number of 16 signs or more, or with an exponent: only a text with such a one can lose something in a double, and
+// reading numbers from their source takes several times as long.
+const MAY_LOSE_DIGITS = /[[:,]\s*-?(?:\d[\d.]{15}|\d[\d.]*[eE])/
+
 /** Why a text was not accepted as a JSON object. The codes are read by people, in `unplaced`. */
 export class UnreadableJson extends Error {
   override name = 'UnreadableJson'
@@ -26,9 +30,8 @@ export class UnreadableJson extends Error {
 export function parseJsonObject(text: string): JsonObject {
   const value = parse(text)
   if (!isJsonObject(value)) throw new UnreadableJson('not-an-object')
-  if (depthExceeds(value, MAX_DEPTH)) throw new UnreadableJson('too-deep')
-  // Only such texts can hold a number that a double changes, and reading sources is several times slower.
-  if (!/\d{16}|\d[eE]/.test(text)) return value
+  if (openingBrackets(text) > MAX_DEPTH && depthExceeds(value, MAX_DEPTH)) throw new UnreadableJson('too-deep')
+  if (!MAY_LOSE_DIGITS.test(text)) return value
   const exact: unknown = JSON.parse(text, exactNumber)
   return isJsonObject(exact) ? exact : value
 }
@@ -80,6 +83,14 @@ function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value)
 }
 
+// Cheap, and hardly any text has so many that how they nest needs a look.
+function openingBrackets(text: string): number {
+  let count = 0
+  for (const bracket of ['{', '['])
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) count++
+  return count
+}
+
 // Level by level instead of recursively: the text may be 100,000 brackets.
 function depthExceeds(value: object, limit: number): boolean {
   let level: object[] = [value]
@@ -108,6 +119,7 @@ function writtenOut(source: string): string {
   const digits = `${whole}${fraction}`.replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
   const power = Number(exponent) - fraction.length + digits.length - significant.length
-  const writable = power >= 0 && (significant.length + power <= 400 || exponent === '0')
+  // By the value alone, not by how it was spelled, and so that a short text cannot become a very long one.
+  const writable = power >= 0 && power < 400
   return writable ? `${sign}${significant}${'0'.repeat(power)}` : `${sign}${significant}e${power}`
 }

@@ -15,3 +15,5 @@ export function rowOf(position: Position | null): number {
 export function isPosition(text: string): text is Position {
   return /^\d{16}$/.test(text)
 }
+
+export const START: Position = positionOf(0)

@@ -4,7 +4,7 @@ import { EventMetadata, type Position, type StoredEvent } from '../../ledger/eve
 import { isJsonObject } from '../../ledger/json.ts'
 import { isSqliteError, openForReading } from '../../sqlite.ts'
 import { type EventLog, StoreError } from '../event-store.ts'
-import { isPosition, positionOf, rowOf } from './position.ts'
+import { isPosition, positionOf, rowOf, START } from './position.ts'
 import { LOG } from './schema.ts'
 import { Wake } from './wake.ts'
 
@@ -26,6 +26,7 @@ const SELECT = `SELECT e.position, s.name AS stream, e.revision, e.type, e.data,
 /** Reads the embedded log, on whichever thread it is opened. */
 export class SqliteLog implements EventLog {
   readonly id: string
+  readonly start = START
   readonly #db: DatabaseSync
   readonly #wake: Wake
   readonly #stream: StatementSync
@@ -42,7 +43,8 @@ export class SqliteLog implements EventLog {
       WHERE n.stream = (SELECT id FROM streams WHERE name = ?) AND n.key >= ? AND n.key < x'' ORDER BY n.key LIMIT ?`)
     this.#all = this.#db.prepare(`${SELECT} WHERE e.position > ? ORDER BY e.position LIMIT ?`)
     this.#head = this.#db.prepare('SELECT max(position) AS position FROM events')
-    this.#count = this.#db.prepare('SELECT count(*) AS events FROM events WHERE position > ?')
+    // Positions have no gaps: what is counted is the distance.
+    this.#count = this.#db.prepare('SELECT coalesce(max(position), 0) - ? AS events FROM events')
   }
 
   async readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {

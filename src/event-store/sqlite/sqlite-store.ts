@@ -60,6 +60,10 @@ export class SqliteEventStore implements EventStore {
     return this.#log.id
   }
 
+  get start(): Position {
+    return this.#log.start
+  }
+
   append(stream: string, event: NewEvent): Promise<Appended> {
     if (this.#dead !== null) return Promise.reject(this.#dead)
     if (this.#appends.length >= MOST_IN_FLIGHT)

@@ -6,7 +6,7 @@ import { Wake } from './wake.ts'
 
 /** What the writer is asked. `probe` says whether anything can be written. */
 export type WriterRequest =
-  | { readonly appends: readonly Append[] }
+  | { readonly appends: PackedAppends }
   | { readonly probe: number }
   | { readonly close: true }
 

@@ -1,0 +1,75 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Clock } from './clock.ts'
+import type { LiveConfig } from './config.ts'
+import type { EventStore } from './event-store/event-store.ts'
+import { ApiKeys } from './http/auth.ts'
+import { healthRoutes } from './http/health.ts'
+import type { Metrics } from './http/metrics.ts'
+import { metricsRoutes } from './http/metrics-route.ts'
+import { answerErrorsAsProblems } from './http/problems.ts'
+import { Reads } from './http/reads.ts'
+import { shopRoutes } from './http/shops.ts'
+import { webhookRoutes } from './http/webhook.ts'
+import type { ReadModels } from './projecting/read-models.ts'
+
+/** What the app is built from. Whoever opened a part closes it. */
+export interface AppParts {
+  readonly store: EventStore
+  readonly readModels: ReadModels
+  readonly config: LiveConfig
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: FastifyBaseLogger | false
+}
+
+/** Builds the app, ready to listen or to be injected requests. Rejects where a part refuses to start. */
+export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
+  const { store, readModels, config, clock, metrics, logger } = parts
+  const app = Fastify({
+    // Fastify's own request lines would hold addresses, and an address can hold a phone number.
+    logController: new LogController({ disableRequestLogging: true }),
+    ...(logger === false ? { logger: false } : { loggerInstance: logger }),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  answerErrorsAsProblems(app)
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+  })
+  metrics.watchLag(store, () => readModels.progress, clock)
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Subscriber ledger',
+        version: packageJson.version,
+        description: packageJson.description,
+      },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+
+  const keys = new ApiKeys(config)
+  const reads = new Reads(store, readModels)
+  await app.register(webhookRoutes, { store, config, clock, metrics })
+  await app.register(shopRoutes, { prefix: '/v1/shops/:s', reads, store, config, keys })
+  await app.register(healthRoutes, { store, progress: () => readModels.progress })
+  await app.register(metricsRoutes, { metrics, keys })
+  await app.ready()
+  return app
+}

@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { Command } from 'commander'
+import { pino } from 'pino'
+import { buildApp } from '../app.ts'
+import { systemClock } from '../clock.ts'
+import { ConfigMistake, LiveConfig, readSettings, type Settings } from '../config.ts'
+import { DataFolder, DataFolderError } from '../data-folder.ts'
+import { type LogLocation, openStore } from '../event-store/open.ts'
+import { type FirstSecrets, firstStartText, writeFirstConfig } from '../first-start.ts'
+import { Metrics } from '../http/metrics.ts'
+import { ForeignGeneration } from '../projecting/generation.ts'
+import { ReadModels } from '../projecting/read-models.ts'
+import { UnusableDatabase } from '../sqlite.ts'
+
+/** `ledger start`: the ledger itself, until SIGINT or SIGTERM. */
+export function startCommand(): Command {
+  return new Command('start').description('run the ledger').action(async (_options, command: Command) => {
+    try {
+      await start(readSettings(process.env))
+    } catch (error) {
+      if (isMistake(error)) command.error(`error: ${error.message}`)
+      throw error
+    }
+  })
+}
+
+// What the person who starts it can put right is said in one line; anything else is a fault, and has a stack.
+function isMistake(error: unknown): error is Error {
+  return (
+    error instanceof ConfigMistake ||
+    error instanceof DataFolderError ||
+    error instanceof UnusableDatabase ||
+    error instanceof ForeignGeneration ||
+    (error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || error.syscall === 'open'))
+  )
+}
+
+async function start(settings: Settings): Promise<void> {
+  const clock = systemClock()
+  const logger = pino({ level: settings.logLevel })
+  const closing: (() => void | Promise<void>)[] = []
+  const closeAll = async () => {
+    for (const close of closing.splice(0).reverse()) await close()
+  }
+  try {
+    const folder = await DataFolder.open(settings.dataFolder, clock())
+    closing.push(() => folder.close())
+    const secrets = firstConfig(settings, folder)
+    const config = await LiveConfig.open(settings.configPath)
+    config.watch((mistake) => {
+      if (mistake === null) logger.info('the config was read again')
+      else logger.error({ mistake: mistake.message }, 'the config has a mistake and changes nothing')
+    })
+    closing.push(() => config.close())
+
+    const metrics = new Metrics()
+    const location: LogLocation = { engine: 'sqlite', path: folder.logPath }
+    const store = await openStore(location, {
+      writer: folder.writer,
+      onBatch: (size) => metrics.committed(size),
+    })
+    closing.push(() => store.close())
+    const readModels = await ReadModels.start({ location, folder: folder.projectionsPath })
+    closing.push(() => readModels.close())
+    const app = await buildApp({ store, readModels, config, clock, metrics, logger })
+    closing.push(() => app.close())
+
+    const { port } = await listen(app, settings)
+    const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
+    if (secrets !== null) console.log(firstStartText(`http://${host}:${port}`, settings.configPath, secrets))
+    stopOnSignal(closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+function firstConfig(settings: Settings, folder: DataFolder): FirstSecrets | null {
+  if (existsSync(settings.configPath)) return null
+  // A log without a config is no first start: new secrets would only hide that the file was lost or is elsewhere.
+  if (existsSync(folder.logPath))
+    throw new ConfigMistake(`${settings.configPath}: there is no such file, and the data folder is not new`)
+  return writeFirstConfig(settings.configPath)
+}
+
+async function listen(
+  app: Awaited<ReturnType<typeof buildApp>>,
+  { host, port }: Settings,
+): Promise<AddressInfo> {
+  await app.listen({ host, port })
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('listens at no port')
+  return address
+}
+
+function stopOnSignal(closeAll: () => Promise<void>): void {
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      // A second signal is from somebody who does not want to wait.
+      if (stopping) process.exit(1)
+      stopping = true
+      closeAll().catch((error) => {
+        console.error(error)
+        process.exit(1)
+      })
+    })
+}

@@ -1,0 +1,189 @@
+import { type Stats, unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CountryCode, isSupportedCountry } from 'libphonenumber-js'
+import { IANAZone } from 'luxon'
+import * as z from 'zod'
+import { ID } from './ledger/event.ts'
+
+/** A mistake in environment or config file: one line that names it, and quotes no value, which may be a secret. */
+export class ConfigMistake extends Error {
+  override name = 'ConfigMistake'
+  readonly code = 'config-mistake'
+}
+
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, 'must be a port number, 0 to 65535')
+  .transform(Number)
+  .refine((value) => value <= 65_535, 'must be a port number, 0 to 65535')
+
+const Environment = z.object({
+  HOST: z.string().min(1, 'must not be empty').default('127.0.0.1'),
+  PORT: port.default(3000),
+  LEDGER_DATA: z.string().min(1, 'must not be empty').default('./data'),
+  LEDGER_CONFIG: z.string().min(1, 'must not be empty').optional(),
+  EVENTSTOREDB_URL: z.undefined('is not supported yet: this release keeps its log in LEDGER_DATA').optional(),
+  POSTSCRIPT_API_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
+    .default('https://api.postscript.io'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info'),
+})
+
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly dataFolder: string
+  readonly configPath: string
+  readonly postscriptApiUrl: string
+  readonly logLevel: z.infer<typeof Environment>['LOG_LEVEL']
+}
+
+/** Reads the settings from an environment. Throws `ConfigMistake`. */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const parsed = Environment.safeParse(environment)
+  if (!parsed.success) throw new ConfigMistake(firstMistake(parsed.error))
+  const { HOST, PORT, LEDGER_DATA, LEDGER_CONFIG, POSTSCRIPT_API_URL, LOG_LEVEL } = parsed.data
+  return {
+    host: HOST,
+    port: PORT,
+    dataFolder: LEDGER_DATA,
+    configPath: LEDGER_CONFIG ?? join(LEDGER_DATA, 'config.json'),
+    postscriptApiUrl: POSTSCRIPT_API_URL,
+    logLevel: LOG_LEVEL,
+  }
+}
+
+const id = z.string().regex(ID, 'must be 1 to 64 letters, digits, - or _')
+const headerText = z.string().regex(/^[!-~]{8,512}$/, 'must be 8 to 512 visible ASCII characters')
+
+const Shop = z.strictObject({
+  id,
+  /** Several while a token is rotated; a token may be shared by the shops of one account. */
+  signingTokens: z.array(headerText).min(1, 'must hold at least one token'),
+  timeZone: z
+    .string()
+    .refine((zone) => IANAZone.isValidZone(zone), 'is no IANA time zone')
+    .default('UTC'),
+  /** ISO 3166-1 alpha-2: how a phone number without a country code is read. */
+  region: z
+    .string()
+    .refine((region): region is CountryCode => isSupportedCountry(region), 'is no ISO 3166 country code')
+    .default('US'),
+  apiToken: headerText.optional(),
+})
+
+const ApiKey = z.strictObject({
+  name: z.string().min(1, 'must not be empty'),
+  /** Of the key: the file does not hold the key itself. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits: the SHA-256 of the key'),
+  scopes: z.array(z.enum(['read', 'operate'])).min(1, 'must hold read, operate or both'),
+  shops: z.array(z.union([z.literal('*'), id])).min(1, 'must hold shop ids, or "*" for all'),
+})
+
+const ConfigFile = z
+  .strictObject({
+    shops: z.array(Shop).min(1, 'must hold at least one shop'),
+    apiKeys: z.array(ApiKey).default([]),
+  })
+  .superRefine(({ shops, apiKeys }, context) => {
+    refuseTwins(shops, 'id', 'shops', context)
+    refuseTwins(apiKeys, 'sha256', 'apiKeys', context)
+  })
+
+export type Config = Readonly<z.infer<typeof ConfigFile>>
+export type ShopConfig = Config['shops'][number]
+export type ApiKeyConfig = Config['apiKeys'][number]
+
+/** Reads a config file. Throws `ConfigMistake`, naming the file and the field. */
+export async function readConfig(path: string): Promise<Config> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigMistake(
+      `${path}: ${error.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${error.code})`}`,
+    )
+  })
+  const parsed = ConfigFile.safeParse(parseJson(path, text))
+  if (!parsed.success) throw new ConfigMistake(`${path}: ${firstMistake(parsed.error)}`)
+  return parsed.data
+}
+
+/** How often the file is looked at, in milliseconds: a change is in force within a second. */
+const LOOK_EVERY_MS = 200
+
+/** The config in force: the file's last state that was without mistakes. */
+export class LiveConfig {
+  readonly #path: string
+  readonly #listeners: ((config: Config) => void)[] = []
+  #current: Config
+
+  /** Reads the file. Rejects with `ConfigMistake`. */
+  static async open(path: string): Promise<LiveConfig> {
+    return new LiveConfig(path, await readConfig(path))
+  }
+
+  constructor(path: string, config: Config) {
+    this.#path = path
+    this.#current = config
+  }
+
+  get current(): Config {
+    return this.#current
+  }
+
+  /** Calls `listener` now, and whenever the config has changed. */
+  use(listener: (config: Config) => void): void {
+    this.#listeners.push(listener)
+    listener(this.#current)
+  }
+
+  /** Follows the file until `close`; `onReload` is told of each try, with the mistake that made it change nothing. */
+  watch(onReload: (mistake: ConfigMistake | null) => void): void {
+    // By looking, not by the system's notices: those get lost on mounted folders and where a file is replaced.
+    watchFile(this.#path, { interval: LOOK_EVERY_MS, persistent: false }, (now: Stats, before: Stats) => {
+      if (now.mtimeMs === before.mtimeMs && now.size === before.size && now.ino === before.ino) return
+      this.#reload().then(() => onReload(null), onReload)
+    })
+  }
+
+  close(): void {
+    unwatchFile(this.#path)
+  }
+
+  async #reload(): Promise<void> {
+    this.#current = await readConfig(this.#path)
+    for (const listener of this.#listeners) listener(this.#current)
+  }
+}
+
+function refuseTwins<Key extends string>(
+  items: readonly { readonly [name in Key]: string }[],
+  key: Key,
+  list: string,
+  context: z.RefinementCtx,
+): void {
+  const seen = new Set<string>()
+  items.forEach((item, index) => {
+    if (seen.has(item[key]))
+      context.addIssue({ code: 'custom', path: [list, index, key], message: 'stands there twice' })
+    seen.add(item[key])
+  })
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message quotes the text around the mistake, and there are tokens in it.
+    throw new ConfigMistake(`${path}: is not JSON`)
+  }
+}
+
+function firstMistake(error: z.ZodError): string {
+  const [issue] = error.issues
+  if (issue === undefined) return 'is not what it should be'
+  return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
+}

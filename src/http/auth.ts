@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import type { ApiKeyConfig, LiveConfig } from '../config.ts'
+import { Refusal } from './problems.ts'
+
+export type Scope = ApiKeyConfig['scopes'][number]
+
+/** The API keys that are good now. */
+export class ApiKeys {
+  #keys: ReadonlyMap<string, ApiKeyConfig> = new Map()
+
+  constructor(config: LiveConfig) {
+    config.use(({ apiKeys }) => {
+      this.#keys = new Map(apiKeys.map((key) => [key.sha256, key]))
+    })
+  }
+
+  /** The key in an `Authorization` header, where it has `scope`. Throws a `Refusal` otherwise. */
+  require(authorization: string | undefined, scope: Scope): ApiKeyConfig {
+    const [, secret] = /^Bearer +([!-~]+)$/i.exec(authorization ?? '') ?? []
+    if (secret === undefined) throw new Refusal('unauthorized', 'send Authorization: Bearer <key>')
+    // Looked up by its digest, so how long it takes tells nothing of a key.
+    const key = this.#keys.get(createHash('sha256').update(secret).digest('hex'))
+    if (key === undefined) throw new Refusal('unauthorized', 'there is no such key')
+    if (!key.scopes.includes(scope)) throw new Refusal('forbidden', `the key lacks the scope ${scope}`)
+    return key
+  }
+}
+
+/** Throws a `Refusal` where `key` is not for the shop. */
+export function requireShop({ shops }: ApiKeyConfig, shopId: string): void {
+  if (!shops.includes('*') && !shops.includes(shopId))
+    throw new Refusal('forbidden', 'the key is not for this shop')
+}

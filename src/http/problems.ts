@@ -1,0 +1,93 @@
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
+import * as z from 'zod'
+import { StoreError } from '../event-store/event-store.ts'
+
+/** Every problem that a caller can meet, by its stable slug. The only place that chooses a status. */
+const PROBLEMS = {
+  'bad-request': { status: 400, title: 'The request is not well-formed' },
+  'bad-parameter': { status: 400, title: 'A parameter is not as it should be' },
+  unauthorized: { status: 401, title: 'A valid key is needed' },
+  'signature-refused': { status: 401, title: 'The signature is missing or wrong' },
+  forbidden: { status: 403, title: 'The key does not allow this' },
+  'not-found': { status: 404, title: 'There is no such resource' },
+  'unknown-shop': { status: 404, title: 'There is no such shop' },
+  'unknown-subscriber': { status: 404, title: 'There is no such subscriber' },
+  'method-not-allowed': { status: 405, title: 'The resource does not take this method' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The body is of no supported type' },
+  'store-unavailable': { status: 503, title: 'The event store cannot be reached' },
+  'store-overloaded': { status: 503, title: 'Too much is under way' },
+  'store-damaged': { status: 500, title: 'What is stored is not what was written' },
+  'not-projected-in-time': { status: 504, title: 'The position has not been projected in time' },
+  internal: { status: 500, title: 'Something went wrong here' },
+} as const
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** A request that can't be granted; `detail` is read by the caller, so it holds nothing secret. */
+export class Refusal extends Error {
+  override name = 'Refusal'
+  readonly code: ProblemCode
+
+  constructor(code: ProblemCode, detail: string) {
+    super(detail)
+    this.code = code
+  }
+}
+
+/** RFC 9457. */
+export const Problem = z
+  .object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string() })
+  .meta({ id: 'Problem', description: 'RFC 9457; type is a stable slug' })
+
+/** How long a sender should wait before it tries again what the store could not take, in seconds. */
+const RETRY_AFTER_SECONDS = 2
+
+/** Answers every error as a problem, and tells the log of those that are the ledger's own. */
+export function answerErrorsAsProblems(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const refusal = refusalOf(error)
+    const { status } = PROBLEMS[refusal.code]
+    if (status >= 500) {
+      // The route and not the address, whose query may hold a phone number.
+      const { code, name, stack } = error
+      request.log.error({ route: request.routeOptions.url, code, name, stack }, refusal.code)
+    }
+    return answer(reply, refusal)
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    answer(reply, new Refusal('not-found', 'no such path, or not with this method')),
+  )
+}
+
+function answer(reply: FastifyReply, { code, message: detail }: Refusal): FastifyReply {
+  const { status, title } = PROBLEMS[code]
+  if (status === 401)
+    reply.header('www-authenticate', code === 'unauthorized' ? 'Bearer' : 'Postscript-Signature')
+  if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS))
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send({ type: code, title, status, detail })
+}
+
+function refusalOf(error: FastifyError): Refusal {
+  if (error instanceof Refusal) return error
+  if (error instanceof StoreError) return new Refusal(error.code, error.message)
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const [first] = error.validation
+    const name = first?.instancePath.slice(1).replaceAll('/', '.') ?? ''
+    return new Refusal(
+      'bad-parameter',
+      `${name === '' ? '' : `${name}: `}${first?.message ?? 'not as it should be'}`,
+    )
+  }
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('body-too-large', 'at most 256 KiB')
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new Refusal('unsupported-media-type', 'send application/json')
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return new Refusal('bad-request', 'the request could not be read')
+  return new Refusal('internal', 'the log of this server says more')
+}

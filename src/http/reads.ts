@@ -1,0 +1,84 @@
+import type { ProjectionName } from '../../projections/index.ts'
+import type { ShopConfig } from '../config.ts'
+import { type EventStore, eventsOf } from '../event-store/event-store.ts'
+import { type Position, streams } from '../ledger/event.ts'
+import { interpretSubscriber, type SubscriberFact } from '../ledger/interpret.ts'
+import type { ReadModels, ReadView } from '../projecting/read-models.ts'
+import { Refusal } from './problems.ts'
+
+/** How long a read waits for a position to be projected, in milliseconds. */
+const WAIT_MS = 5_000
+
+/** What routes read from: projections, which may be waited for, and streams, which are always current. */
+export class Reads {
+  readonly #store: EventStore
+  readonly #models: ReadModels
+
+  constructor(store: EventStore, models: ReadModels) {
+    this.#store = store
+    this.#models = models
+  }
+
+  /** Reads a projection once it has handled the event at `after`. Rejects with a `Refusal` where that takes too long. */
+  async projected<Name extends ProjectionName, T>(
+    name: Name,
+    after: string | undefined,
+    read: (view: ReadView<Name>) => T,
+  ): Promise<T> {
+    if (after !== undefined) await this.#reached(name, this.position(after))
+    return this.#models.read(name, read)
+  }
+
+  /** The same, of all that had been appended when it was asked. */
+  async projectedToHead<Name extends ProjectionName, T>(
+    name: Name,
+    read: (view: ReadView<Name>) => T,
+  ): Promise<T> {
+    const head = await this.#store.head()
+    if (head !== null) await this.#reached(name, head)
+    return this.#models.read(name, read)
+  }
+
+  /** What a subscriber's own stream says, null where there is no such stream; with the position that it is read at. */
+  async subscriber(
+    shopId: string,
+    id: string,
+  ): Promise<{ facts: SubscriberFact[]; position: Position | null }> {
+    // The head first: what is read after it holds at least all that it counts.
+    const position = await this.#store.head()
+    const facts: SubscriberFact[] = []
+    for await (const event of eventsOf(this.#store, streams.subscriber(shopId, id)))
+      facts.push(interpretSubscriber(event))
+    return { facts, position }
+  }
+
+  /** The header that says which position an answer is computed from. */
+  header(position: Position | null): { 'ledger-position': string } {
+    return { 'ledger-position': position ?? this.#store.start }
+  }
+
+  /** Checks the text of an `after`. Throws a `Refusal`. */
+  position(after: string): Position {
+    if (!this.#store.isPosition(after))
+      throw new Refusal('bad-parameter', 'after: must be a position that the ledger gave')
+    return after
+  }
+
+  async #reached(name: ProjectionName, position: Position): Promise<void> {
+    if (position <= this.#store.start) return
+    if (!(await this.#models.reached(name, position, WAIT_MS)))
+      throw new Refusal('not-projected-in-time', 'the position has not been projected yet; try again')
+  }
+}
+
+/** What the routes of a shop share. */
+export interface ShopRoutes {
+  readonly reads: Reads
+  readonly store: EventStore
+  /** The shop as configured now. Throws a `Refusal` where there is none. */
+  readonly shop: (id: string) => ShopConfig
+}
+
+export function unknownSubscriber(): Refusal {
+  return new Refusal('unknown-subscriber', 'nothing has ever been told of them in this shop')
+}

@@ -1,0 +1,182 @@
+/** What requests and answers look like: what checks them, and what the OpenAPI document is made from. */
+import * as z from 'zod'
+import { type Instant, parseInstant } from '../ledger/instant.ts'
+import { Problem } from './problems.ts'
+
+export const instantParam = z
+  .string()
+  .transform((text, context): Instant => {
+    const instant = parseInstant(text)
+    if (instant !== null) return instant
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an ISO 8601 date and time, such as 2026-11-23T10:00:00Z',
+    })
+    return z.NEVER
+  })
+  .meta({ description: 'ISO 8601; without a zone it is UTC', examples: ['2026-11-23T10:00:00.123456Z'] })
+
+const limit = z
+  .string()
+  .regex(/^\d{1,3}$/, 'must be a number from 1 to 200')
+  .transform(Number)
+  .refine((value) => value >= 1 && value <= 200, 'must be a number from 1 to 200')
+  .default(50)
+  .meta({ description: '1 to 200, 50 if left out' })
+
+export const after = z
+  .string()
+  .optional()
+  .meta({ description: 'Wait until this position has been projected, for at most 5 seconds' })
+
+export const page = {
+  limit,
+  cursor: z.string().optional().meta({ description: 'The `next` of the page before' }),
+  after,
+}
+
+export const ShopParams = z.object({ s: z.string().meta({ description: 'The shop id' }) })
+export const SubscriberParams = ShopParams.extend({
+  id: z.string().meta({ description: 'The subscriber id' }),
+})
+
+const instant = z.string().meta({ format: 'date-time', description: 'UTC, six digits of a second' })
+const status = z.enum(['subscribed', 'unsubscribed', 'unknown'])
+
+export const StatusFilter = status
+
+export const Evidence = z
+  .object({
+    eventId: z.string(),
+    type: z.string(),
+    revision: z.int(),
+    occurredAt: instant,
+    recordedAt: instant,
+    source: z.enum(['webhook', 'api', 'manual']),
+  })
+  .meta({ id: 'Evidence', description: 'The stored event that a statement rests on' })
+
+export const Subscriber = z
+  .object({
+    shopId: z.string(),
+    subscriberId: z.string(),
+    status,
+    since: instant.nullable(),
+    evidence: Evidence.nullable(),
+    phone: z.string().nullable(),
+    email: z.string().nullable(),
+    shopifyCustomerId: z.string().nullable(),
+    messages: z.object({ received: z.int(), lastAt: instant.nullable() }),
+    possibleOptOut: z
+      .boolean()
+      .meta({ description: 'A message reads like a revocation: a person must look' }),
+    firstSeenAt: instant,
+    revision: z.int(),
+    incomplete: z.boolean().meta({ description: 'Events of theirs wait and are not in this answer' }),
+  })
+  .meta({ id: 'Subscriber' })
+
+const twoTimes = {
+  at: instant.nullable().meta({ description: 'As of when; null is no bound' }),
+  knownAt: instant.nullable().meta({ description: 'As known when; null is no bound' }),
+}
+
+export const SubscriberConsent = z
+  .object({
+    shopId: z.string(),
+    subscriberId: z.string(),
+    status,
+    since: instant.nullable(),
+    evidence: Evidence.nullable(),
+    ...twoTimes,
+  })
+  .meta({ id: 'SubscriberConsent' })
+
+export const PhoneConsent = z
+  .object({
+    shopId: z.string(),
+    phone: z.string().meta({ description: 'E.164' }),
+    subscriberIds: z
+      .array(z.string())
+      .meta({ description: 'Everyone in this shop who has ever had the number' }),
+    status,
+    since: instant.nullable(),
+    evidence: Evidence.nullable(),
+    ...twoTimes,
+  })
+  .meta({ id: 'PhoneConsent' })
+
+export const HistoryEntry = z
+  .object({
+    kind: z.enum(['opt_in', 'opt_out', 'observation', 'entry']),
+    occurredAt: instant,
+    recordedAt: instant,
+    effect: z.enum(['subscribed', 'unsubscribed', 'none']),
+    late: z.boolean().meta({ description: 'A decisive fact that occurred later was recorded before' }),
+    timeDoubt: z.boolean().meta({ description: 'When it occurred is not known: it is the time of receipt' }),
+    messageId: z.string().nullable(),
+    evidence: Evidence,
+  })
+  .meta({ id: 'HistoryEntry' })
+
+export const TimelineKind = z.enum(['opt_in', 'opt_out', 'message', 'email', 'observation', 'entry', 'other'])
+
+export const TimelineMessage = z.object({
+  id: z.string().nullable(),
+  from: z.string().nullable(),
+  body: z.string().nullable(),
+  isOptOut: z.boolean(),
+  possibleOptOut: z.boolean(),
+})
+
+export const TimelineEntry = z
+  .object({
+    kind: TimelineKind,
+    occurredAt: instant,
+    recordedAt: instant,
+    eventId: z.string(),
+    revision: z.int(),
+    event: z.string(),
+    message: TimelineMessage.nullable(),
+    conflict: z.boolean().meta({ description: 'The message was told more than once, and differently' }),
+  })
+  .meta({ id: 'TimelineEntry' })
+
+export const StoredEventItem = z
+  .object({
+    stream: z.string(),
+    revision: z.int(),
+    position: z.string(),
+    type: z.string(),
+    data: z.unknown().meta({ description: 'The envelope as it came' }),
+    metadata: z.unknown(),
+  })
+  .meta({ id: 'StoredEvent' })
+
+export const UnplacedItem = StoredEventItem.extend({
+  reason: z.string(),
+  placedIn: z.string().nullable().meta({ description: 'The stream it was placed in since' }),
+}).meta({ id: 'UnplacedEvent' })
+
+export const Recorded = z
+  .object({
+    result: z.enum(['recorded', 'duplicate', 'spooled']),
+    stream: z.string(),
+    revision: z.int().nullable(),
+    position: z.string().nullable(),
+  })
+  .meta({ id: 'Recorded' })
+
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), next: z.string().nullable() })
+}
+
+/** The problems that every read can answer with. */
+export const problems = {
+  400: Problem,
+  401: Problem,
+  403: Problem,
+  404: Problem,
+  503: Problem,
+  504: Problem,
+}

@@ -1,0 +1,52 @@
+import type { FastifyInstance } from 'fastify'
+import * as z from 'zod'
+import type { LiveConfig, ShopConfig } from '../config.ts'
+import type { EventStore } from '../event-store/event-store.ts'
+import { type ApiKeys, requireShop } from './auth.ts'
+import { consentRoutes } from './consent.ts'
+import { eventRoutes } from './events.ts'
+import { Refusal } from './problems.ts'
+import type { Reads, ShopRoutes } from './reads.ts'
+import { subscriberRoutes } from './subscribers.ts'
+import { timelineRoutes } from './timeline.ts'
+
+export interface ShopParts {
+  readonly reads: Reads
+  readonly store: EventStore
+  readonly config: LiveConfig
+  readonly keys: ApiKeys
+}
+
+const Params = z.object({ s: z.string() })
+
+/** Everything below `/v1/shops/{s}`: for keys that may read, of shops that they are for. */
+export async function shopRoutes(
+  app: FastifyInstance,
+  { reads, store, config, keys }: ShopParts,
+): Promise<void> {
+  let shops: ReadonlyMap<string, ShopConfig> = new Map()
+  config.use((current) => {
+    shops = new Map(current.shops.map((shop) => [shop.id, shop]))
+  })
+  const shop = (id: string): ShopConfig => {
+    const found = shops.get(id)
+    if (found === undefined) throw new Refusal('unknown-shop', 'the shop is not in the config')
+    return found
+  }
+
+  app.addHook('onRequest', async (request) => {
+    const key = keys.require(request.headers.authorization, 'read')
+    const { s } = Params.parse(request.params)
+    requireShop(key, s)
+    shop(s)
+  })
+  app.addHook('onRoute', (route) => {
+    route.schema = { ...route.schema, security: [{ key: [] }] }
+  })
+
+  const parts: ShopRoutes = { reads, store, shop }
+  await app.register(subscriberRoutes, parts)
+  await app.register(consentRoutes, parts)
+  await app.register(timelineRoutes, parts)
+  await app.register(eventRoutes, parts)
+}

@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import * as z from 'zod'
+import { streams } from '../ledger/event.ts'
+import { decodeCursor, pageOf } from './cursor.ts'
+import { readPhone } from './phone.ts'
+import { type ShopRoutes, unknownSubscriber } from './reads.ts'
+import {
+  after,
+  listOf,
+  page,
+  problems,
+  ShopParams,
+  StatusFilter,
+  Subscriber,
+  SubscriberParams,
+} from './schemas.ts'
+
+const ListQuery = z.strictObject({
+  status: StatusFilter.optional(),
+  phone: z.string().optional().meta({ description: 'In any common spelling' }),
+  email: z.string().min(1).optional().meta({ description: 'In upper or lower case' }),
+  ...page,
+})
+
+const Cursor = z.tuple([z.string()])
+
+export async function subscriberRoutes(app: FastifyInstance, { reads, shop }: ShopRoutes): Promise<void> {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+
+  routes.get(
+    '/subscribers',
+    {
+      schema: {
+        tags: ['subscribers'],
+        summary: "A shop's subscribers, by id",
+        params: ShopParams,
+        querystring: ListQuery,
+        response: { 200: listOf(Subscriber), ...problems },
+      },
+    },
+    async ({ params, query }, reply) => {
+      const { status = null, email = null, phone, limit } = query
+      const phones = phone === undefined ? null : readPhone(phone, shop(params.s).region).spellings
+      const [behind = null] = decodeCursor(query.cursor, Cursor) ?? []
+      return reads.projected('subscriber-status', query.after, ({ queries, position, isParked }) => {
+        const found = queries.list(params.s, { status, phones, email }, behind, limit + 1)
+        const { items, next } = pageOf(found, limit, ({ subscriberId }) => [subscriberId])
+        reply.headers(reads.header(position))
+        return {
+          items: items.map((one) => ({
+            ...one,
+            incomplete: isParked(streams.subscriber(params.s, one.subscriberId)),
+          })),
+          next,
+        }
+      })
+    },
+  )
+
+  routes.get(
+    '/subscribers/:id',
+    {
+      schema: {
+        tags: ['subscribers'],
+        summary: 'One subscriber: may we text them?',
+        params: SubscriberParams,
+        querystring: z.strictObject({ after }),
+        response: { 200: Subscriber, ...problems },
+      },
+    },
+    async ({ params: { s, id }, query }, reply) =>
+      reads.projected('subscriber-status', query.after, ({ queries, position, isParked }) => {
+        const found = queries.get(s, id)
+        if (found === null) throw unknownSubscriber()
+        reply.headers(reads.header(position))
+        return { ...found, incomplete: isParked(streams.subscriber(s, id)) }
+      }),
+  )
+}

@@ -1,0 +1,91 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { LiveConfig } from '../config.ts'
+import { type Appended, type EventStore, StoreError } from '../event-store/event-store.ts'
+import { place } from '../ledger/placement.ts'
+import { type Signer, SigningTokens } from '../postscript/signature.ts'
+import type { Metrics } from './metrics.ts'
+import { Problem, Refusal } from './problems.ts'
+import { Recorded } from './schemas.ts'
+
+const MOST_BYTES = 256 * 1024
+
+export interface WebhookParts {
+  readonly store: EventStore
+  readonly config: LiveConfig
+  readonly clock: Clock
+  readonly metrics: Metrics
+}
+
+/** `POST /webhooks/postscript`: a verified delivery is durably kept, once, before it is answered. */
+export async function webhookRoutes(
+  app: FastifyInstance,
+  { store, config, clock, metrics }: WebhookParts,
+): Promise<void> {
+  let tokens = new SigningTokens([])
+  let knownShops: ReadonlySet<string> = new Set()
+  config.use(({ shops }) => {
+    tokens = new SigningTokens(shops)
+    knownShops = new Set(shops.map(({ id }) => id))
+  })
+  const isKnownShop = (shopId: string) => knownShops.has(shopId)
+  const signers = new WeakMap<FastifyRequest, Signer>()
+
+  // The bytes as they came, whatever they say they are: what a sender has signed for is kept even where it is no JSON.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MOST_BYTES }, (_request, body, done) =>
+    done(null, body),
+  )
+
+  const refuse = (request: FastifyRequest, detail: string): never => {
+    metrics.delivered('refused')
+    request.log.warn('a delivery was refused: signature missing or wrong')
+    throw new Refusal('signature-refused', detail)
+  }
+
+  app.post(
+    '/webhooks/postscript',
+    {
+      bodyLimit: MOST_BYTES,
+      schema: {
+        tags: ['webhook'],
+        summary: 'Takes a delivery of Postscript',
+        description:
+          'Send the signing token as Postscript-Signature. 200 means durably kept, or found to be kept already.',
+        response: { 200: Recorded, 401: Problem, 413: Problem, 503: Problem },
+      },
+      onRequest: async (request) => {
+        const signer = tokens.verify(request.headers['postscript-signature'])
+        if (signer === null) return refuse(request, 'Postscript-Signature is missing or wrong')
+        signers.set(request, signer)
+      },
+    },
+    async (request, reply) => {
+      const signer = signers.get(request)
+      if (signer === undefined) return refuse(request, 'Postscript-Signature is missing or wrong')
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+      const { shopId, stream, event } = place({ body, receivedAt: clock(), ...signer }, isKnownShop)
+      if (shopId !== null && isKnownShop(shopId) && !signer.shopIds.includes(shopId))
+        return refuse(request, 'the token is not one of that shop')
+
+      const { outcome, revision, position } = await appendTimed(stream, event)
+      const result = outcome === 'appended' ? 'recorded' : 'duplicate'
+      metrics.delivered(result)
+      // Made by hand: all parts are ids and numbers, and this is the one answer that is given 20,000 times a second.
+      reply.type('application/json')
+      return `{"result":"${result}","stream":"${stream}","revision":${revision},"position":"${position}"}`
+    },
+  )
+
+  async function appendTimed(stream: string, event: Parameters<EventStore['append']>[1]): Promise<Appended> {
+    const begun = performance.now()
+    try {
+      const appended = await store.append(stream, event)
+      metrics.appended((performance.now() - begun) / 1000)
+      return appended
+    } catch (error) {
+      if (error instanceof StoreError) metrics.delivered('unavailable')
+      throw error
+    }
+  }
+}

@@ -9,7 +9,13 @@ import { story } from '../src/traffic/story.ts'
 const [port = '', connections = '', seconds = '', deliveries = '', token = ''] = process.argv.slice(2)
 const requests: Buffer[] = []
 const shops = [{ id: 'shop_1234567abcd', signingToken: token }]
-const plan = story({ seed: 'bench', shops, subscribers: 20_000, start: '2026-01-05T14:00:00Z', deliveries: Number(deliveries) })
+const plan = story({
+  seed: 'bench',
+  shops,
+  subscribers: 20_000,
+  start: '2026-01-05T14:00:00Z',
+  deliveries: Number(deliveries),
+})
 for (const { body, signingToken } of plan)
   requests.push(
     Buffer.from(

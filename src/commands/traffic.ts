@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { ConfigMistake, readConfig, readSettings } from '../config.ts'
 import { unreachable } from '../traffic/post.ts'
 import { finalReport, progressLine, settledIn } from '../traffic/report.ts'
 import { type Sending, send } from '../traffic/send.ts'
-import { ConfigMistake, configPath, shopsIn } from '../traffic/shops.ts'
 import { type StoryOptions, type StoryShop, story } from '../traffic/story.ts'
 
 interface TrafficOptions {
@@ -84,8 +84,11 @@ async function run(options: TrafficOptions): Promise<void> {
 }
 
 async function takingPart(options: TrafficOptions): Promise<StoryShop[]> {
-  const path = options.config ?? configPath(process.env)
-  const shops = await shopsIn(path)
+  const path = options.config ?? readSettings(process.env).configPath
+  const { shops: configured } = await readConfig(path)
+  const shops = configured.flatMap(({ id, signingTokens: [signingToken] }) =>
+    signingToken === undefined ? [] : [{ id, signingToken }],
+  )
   const wanted = options.shops ?? shops.length
   if (wanted > shops.length) throw new Refusal(`--shops ${wanted}: config ${path} has ${shops.length}`)
   return shops.slice(0, wanted)

@@ -13,6 +13,7 @@ export class Metrics {
   readonly #batch: Histogram
   readonly #append: Histogram
   readonly #http: Histogram<'method' | 'route' | 'status'>
+  readonly #answered = new Map<string, { observe: (seconds: number) => void }>()
   readonly #deliveries: Readonly<Record<DeliveryResult, { inc: () => void }>>
 
   constructor() {
@@ -70,7 +71,14 @@ export class Metrics {
   }
 
   answered(method: string, route: string, status: number, seconds: number): void {
-    this.#http.labels(method, route, String(status)).observe(seconds)
+    const key = `${method} ${route} ${status}`
+    let observed = this.#answered.get(key)
+    // Looking labels up costs more than counting.
+    if (observed === undefined) {
+      observed = this.#http.labels(method, route, String(status))
+      this.#answered.set(key, observed)
+    }
+    observed.observe(seconds)
   }
 
   /** Adds how far the projections are behind the log, asked for anew at each scrape. */

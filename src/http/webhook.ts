@@ -37,10 +37,10 @@ export async function webhookRoutes(
     done(null, body),
   )
 
-  const refuse = (request: FastifyRequest, detail: string): never => {
+  const refused = (request: FastifyRequest, detail: string): Refusal => {
     metrics.delivered('refused')
     request.log.warn('a delivery was refused: signature missing or wrong')
-    throw new Refusal('signature-refused', detail)
+    return new Refusal('signature-refused', detail)
   }
 
   app.post(
@@ -54,19 +54,25 @@ export async function webhookRoutes(
           'Send the signing token as Postscript-Signature. 200 means durably kept, or found to be kept already.',
         response: { 200: Recorded, 401: Problem, 413: Problem, 503: Problem },
       },
-      onRequest: async (request) => {
+      onRequest: (request, _reply, done) => {
         const signer = tokens.verify(request.headers['postscript-signature'])
-        if (signer === null) return refuse(request, 'Postscript-Signature is missing or wrong')
+        if (signer === null) {
+          done(refused(request, 'Postscript-Signature is missing or wrong'))
+          return
+        }
         signers.set(request, signer)
+        // Fastify refuses a type that it can't read before any parser is asked, and the type decides nothing here.
+        delete request.headers['content-type']
+        done()
       },
     },
     async (request, reply) => {
       const signer = signers.get(request)
-      if (signer === undefined) return refuse(request, 'Postscript-Signature is missing or wrong')
+      if (signer === undefined) throw refused(request, 'Postscript-Signature is missing or wrong')
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
       const { shopId, stream, event } = place({ body, receivedAt: clock(), ...signer }, isKnownShop)
       if (shopId !== null && isKnownShop(shopId) && !signer.shopIds.includes(shopId))
-        return refuse(request, 'the token is not one of that shop')
+        throw refused(request, 'the token is not one of that shop')
 
       const { outcome, revision, position } = await appendTimed(stream, event)
       const result = outcome === 'appended' ? 'recorded' : 'duplicate'

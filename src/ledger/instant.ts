@@ -8,7 +8,8 @@ import { DateTime } from 'luxon'
 export type Instant = string & { readonly __instant: true }
 
 const FIXED_WIDTH = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/
-const ISO = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$/
+const ISO =
+  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,12}))?\s?(Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?$/
 
 /** Whether `text` is already in the one form that this ledger stores. */
 export function isInstant(text: unknown): text is Instant {

@@ -30,7 +30,8 @@ export class UnreadableJson extends Error {
 export function parseJsonObject(text: string): JsonObject {
   const value = parse(text)
   if (!isJsonObject(value)) throw new UnreadableJson('not-an-object')
-  if (openingBrackets(text) > MAX_DEPTH && depthExceeds(value, MAX_DEPTH)) throw new UnreadableJson('too-deep')
+  if (openingBrackets(text) > MAX_DEPTH && depthExceeds(value, MAX_DEPTH))
+    throw new UnreadableJson('too-deep')
   if (!MAY_LOSE_DIGITS.test(text)) return value
   const exact: unknown = JSON.parse(text, exactNumber)
   return isJsonObject(exact) ? exact : value

@@ -17,6 +17,12 @@ export interface SqliteStoreOptions {
 
 type Pending<T> = { resolve: (value: T) => void; reject: (error: Error) => void }
 
+/**
+ * So many batches are with the writer at once: one that it commits, and one to go on with. What comes meanwhile makes the
+ * next batch larger, which costs less than more batches.
+ */
+const BATCHES_AHEAD = 2
+
 /** More appends than this under way means that the disk does not keep up. */
 const MOST_IN_FLIGHT = 10_000
 
@@ -32,6 +38,8 @@ export class SqliteEventStore implements EventStore {
   readonly #probes = new Map<number, Pending<void>>()
   #probesAsked = 0
   #turn: Append[] = []
+  #turnEnds = false
+  #batchesAhead = 0
   #dead: StoreError | null = null
 
   /** Opens the log, made where there is none. Rejects where the file is not to be used. */
@@ -68,7 +76,7 @@ export class SqliteEventStore implements EventStore {
     if (this.#dead !== null) return Promise.reject(this.#dead)
     if (this.#appends.length >= MOST_IN_FLIGHT)
       return Promise.reject(new StoreError('store-overloaded', 'too many appends are under way'))
-    if (this.#turn.length === 0) setImmediate(() => this.#postTurn())
+    this.#postAtEndOfTurn()
     const { data: _, ...stored } = event
     this.#turn.push({ stream, event: stored })
     return new Promise((resolve, reject) => this.#appends.push({ resolve, reject }))
@@ -115,11 +123,20 @@ export class SqliteEventStore implements EventStore {
     await this.#log.close()
   }
 
-  // What one turn of the event loop brought goes to the writer in one message.
+  // What one turn of the event loop brought goes to the writer together.
+  #postAtEndOfTurn(): void {
+    if (this.#turnEnds || this.#batchesAhead >= BATCHES_AHEAD) return
+    this.#turnEnds = true
+    setImmediate(() => this.#postTurn())
+  }
+
   #postTurn(): void {
+    this.#turnEnds = false
     const appends = this.#turn
+    if (appends.length === 0 || this.#dead !== null) return
     this.#turn = []
-    if (appends.length > 0 && this.#dead === null) this.#post({ appends })
+    this.#batchesAhead++
+    this.#post({ appends })
   }
 
   #post(request: WriterRequest): void {
@@ -127,6 +144,10 @@ export class SqliteEventStore implements EventStore {
   }
 
   #settle(answer: WriterAnswer): void {
+    if ('appended' in answer || 'failed' in answer) {
+      this.#batchesAhead--
+      if (this.#turn.length > 0) this.#postAtEndOfTurn()
+    }
     if ('appended' in answer) {
       const { appended } = answer
       const settled = this.#appends.splice(0, appended.length / 3)

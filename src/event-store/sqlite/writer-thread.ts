@@ -1,12 +1,12 @@
-/** The thread that commits. All batches that have come while one was committed go into the next transaction together. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+/** The thread that commits: each batch that it is sent is one transaction. */
+import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../clock.ts'
 import { type Append, SqliteAppender } from './appender.ts'
 import { Wake } from './wake.ts'
 
 /** What the writer is asked. `probe` says whether anything can be written. */
 export type WriterRequest =
-  | { readonly appends: PackedAppends }
+  | { readonly appends: readonly Append[] }
   | { readonly probe: number }
   | { readonly close: true }
 
@@ -19,9 +19,6 @@ export type WriterAnswer =
   | { readonly appended: Float64Array }
   | { readonly failed: number; readonly error: string }
   | { readonly probed: number; readonly error: string | null }
-
-/** Committed in one transaction at most: bounds how long one waits for the others. */
-const MOST_IN_A_TRANSACTION = 512
 
 const port = parentPort
 if (port === null) throw new Error('runs as a worker thread')
@@ -58,32 +55,14 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-port.on('message', (first: WriterRequest) => {
-  let waiting: Append[] = []
-  const flush = () => {
-    if (waiting.length > 0) commit(waiting)
-    waiting = []
+port.on('message', (request: WriterRequest) => {
+  if ('appends' in request) commit(request.appends)
+  else if ('probe' in request) probe(request.probe)
+  else {
+    wake.close()
+    appender.close()
+    port.close()
   }
-  for (let request: WriterRequest | undefined = first; request !== undefined; request = received()) {
-    if ('appends' in request) {
-      waiting = waiting.length === 0 ? [...request.appends] : waiting.concat(request.appends)
-      if (waiting.length >= MOST_IN_A_TRANSACTION) flush()
-      continue
-    }
-    flush()
-    if ('probe' in request) probe(request.probe)
-    else {
-      wake.close()
-      appender.close()
-      port.close()
-      return
-    }
-  }
-  flush()
 })
-
-function received(): WriterRequest | undefined {
-  return port === null ? undefined : receiveMessageOnPort(port)?.message
-}
 
 answer({ opened: appender.logId })

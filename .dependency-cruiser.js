@@ -4,7 +4,10 @@ const may = (from, to) => ({
   severity: 'error',
   comment: `${from} may import: ${to.join(', ') || 'nothing else of the project'}`,
   from: { path: `^${from}/` },
-  to: { path: '^(src|projections|bench|test|bin)/', pathNot: [`^${from}/`, ...to.map((place) => `^${place}`)] },
+  to: {
+    path: '^(src|projections|bench|test|bin)/',
+    pathNot: [`^${from}/`, ...to.map((place) => `^${place}`)],
+  },
 })
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -18,11 +21,18 @@ export default {
       to: { circular: true },
     },
     may('src/ledger', []),
-    may('src/event-store', ['src/ledger/', 'src/clock.ts', 'src/sqlite/']),
+    may('src/event-store', ['src/ledger/', 'src/clock.ts', 'src/sqlite.ts']),
     may('src/postscript', ['src/ledger/']),
     may('projections', ['src/ledger/', 'src/projecting/projection.ts']),
-    may('src/projecting', ['src/ledger/', 'src/event-store/', 'src/sqlite/', 'projections/', 'src/clock.ts']),
-    may('src/http', ['src/']),
+    may('src/projecting', [
+      'src/ledger/',
+      'src/event-store/',
+      'src/sqlite.ts',
+      'projections/',
+      'src/clock.ts',
+    ]),
+    may('src/traffic', ['src/ledger/']),
+    may('src/http', ['src/', 'projections/', 'package.json']),
     {
       name: 'pure-domain',
       severity: 'error',
@@ -43,7 +53,12 @@ export default {
       from: { pathNot: ['^src/event-store/eventstoredb/', '^(test|bench)/'] },
       to: { path: '@eventstore/db-client' },
     },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.config\\.ts$', '^bin/'] }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.config\\.ts$', '^bin/'] },
+      to: {},
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-dev-dependencies',
@@ -56,6 +71,9 @@ export default {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 }

@@ -1,7 +1,7 @@
 /**
  * Runs as a process of its own: `node bench/load.ts <port> <connections> <seconds> <deliveries> <token>`. Keeps each connection
  * busy with the next delivery of a story, over plain sockets, because a full HTTP client costs more than the server it
- * measures. Prints one line of JSON: what was answered in the measured time, after a warm-up of a quarter of it.
+ * measures. Prints one line of JSON: what was answered in the measured time, after a warm-up of half of it.
  */
 import { connect } from 'node:net'
 import { story } from '../src/traffic/story.ts'
@@ -60,7 +60,7 @@ function converse(): Promise<void> {
   return promise
 }
 
-const warmUp = Number(seconds) * 250
+const warmUp = Number(seconds) * 500
 let begun = 0
 setTimeout(() => {
   measuring = true

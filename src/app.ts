@@ -15,7 +15,7 @@ import { ApiKeys } from './http/auth.ts'
 import { healthRoutes } from './http/health.ts'
 import type { Metrics } from './http/metrics.ts'
 import { metricsRoutes } from './http/metrics-route.ts'
-import { answerErrorsAsProblems } from './http/problems.ts'
+import { answerErrorsAsProblems, problemsBeforeRouting } from './http/problems.ts'
 import { Reads } from './http/reads.ts'
 import { shopRoutes } from './http/shops.ts'
 import { webhookRoutes } from './http/webhook.ts'
@@ -35,6 +35,7 @@ export interface AppParts {
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { store, readModels, config, clock, metrics, logger } = parts
   const app = Fastify({
+    ...problemsBeforeRouting,
     // Fastify's own request lines would hold addresses, and an address can hold a phone number.
     logController: new LogController({ disableRequestLogging: true }),
     ...(logger === false ? { logger: false } : { loggerInstance: logger }),

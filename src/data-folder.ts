@@ -36,12 +36,14 @@ export class DataFolder {
    * milliseconds. Rejects with `DataFolderError`.
    */
   static async open(path: string, since: string, waitMs = WAIT_MS): Promise<DataFolder> {
+    let lock: DatabaseSync | null = null
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 })
-      const lock = await takeLock(path, waitMs)
+      lock = await takeLock(path, waitMs)
       writeFileSync(join(path, 'owner.json'), JSON.stringify({ pid: process.pid, host: hostname(), since }))
       return new DataFolder(path, readOrMakeIdentity(path), lock)
     } catch (error) {
+      lock?.close()
       if (error instanceof Error && 'code' in error && !(error instanceof DataFolderError))
         throw new DataFolderError('data-folder-unusable', `data folder ${path}: ${error.message}`)
       throw error

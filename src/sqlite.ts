@@ -64,8 +64,8 @@ export function isSqliteError(error: unknown): error is Error & { code: 'ERR_SQL
 }
 
 function checkedVersion(db: DatabaseSync, path: string, { applicationId, migrations }: DatabaseKind): number {
-  const foundId = pragmaNumber(db, 'application_id')
-  const version = pragmaNumber(db, 'user_version')
+  const foundId = headerNumber(db, path, 'application_id')
+  const version = headerNumber(db, path, 'user_version')
   if (foundId !== applicationId && (foundId !== 0 || version !== 0))
     throw new UnusableDatabase(`${path}: not the kind of file that belongs there`)
   if (version > migrations.length) throw new UnusableDatabase(`${path}: written by a newer release`)
@@ -80,6 +80,15 @@ function migrate(db: DatabaseSync, { applicationId, migrations }: DatabaseKind, 
   })
 }
 
-function pragmaNumber(db: DatabaseSync, pragma: string): number {
-  return Number(Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] ?? 0)
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+function headerNumber(db: DatabaseSync, path: string, pragma: string): number {
+  try {
+    return Number(Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] ?? 0)
+  } catch (error) {
+    if (!isSqliteError(error) || !('errcode' in error)) throw error
+    if (error.errcode !== SQLITE_CORRUPT && error.errcode !== SQLITE_NOTADB) throw error
+    throw new UnusableDatabase(`${path}: is damaged, or no database`, { cause: error })
+  }
 }

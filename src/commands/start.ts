@@ -5,13 +5,11 @@ import { pino } from 'pino'
 import { buildApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { ConfigMistake, LiveConfig, readSettings, type Settings } from '../config.ts'
-import { DataFolder, DataFolderError } from '../data-folder.ts'
+import { DataFolder } from '../data-folder.ts'
 import { type LogLocation, openStore } from '../event-store/open.ts'
 import { type FirstSecrets, firstStartText, writeFirstConfig } from '../first-start.ts'
 import { Metrics } from '../http/metrics.ts'
-import { ForeignGeneration } from '../projecting/generation.ts'
 import { ReadModels } from '../projecting/read-models.ts'
-import { UnusableDatabase } from '../sqlite.ts'
 
 /** `ledger start`: the ledger itself, until SIGINT or SIGTERM. */
 export function startCommand(): Command {
@@ -25,14 +23,22 @@ export function startCommand(): Command {
   })
 }
 
-// What the person who starts it can put right is said in one line; anything else is a fault, and has a stack.
+const MISTAKES = new Set<unknown>([
+  'config-mistake',
+  'data-folder-in-use',
+  'data-folder-unusable',
+  'database-unusable',
+  'projection-of-another-log',
+])
+const ASKED_BY_A_SETTING = new Set<unknown>(['listen', 'getaddrinfo', 'open'])
+
+// What the person who starts it can put right is said in one line; anything else is a fault, and has a stack. By code,
+// not by class: an error that comes from another thread has lost its class.
 function isMistake(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
   return (
-    error instanceof ConfigMistake ||
-    error instanceof DataFolderError ||
-    error instanceof UnusableDatabase ||
-    error instanceof ForeignGeneration ||
-    (error instanceof Error && 'syscall' in error && (error.syscall === 'listen' || error.syscall === 'open'))
+    ('code' in error && MISTAKES.has(error.code)) ||
+    ('syscall' in error && ASKED_BY_A_SETTING.has(error.syscall))
   )
 }
 

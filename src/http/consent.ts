@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { consentAt, consentHistory } from '../ledger/consent.ts'
 import type { SubscriberFact } from '../ledger/interpret.ts'
-import { decodeCursor, pageOf } from './cursor.ts'
+import { decodeCursor, pageOf, unknownCursor } from './cursor.ts'
 import { readPhone } from './phone.ts'
 import { type ShopRoutes, unknownSubscriber } from './reads.ts'
 import {
@@ -25,7 +25,7 @@ const twoTimes = {
   after,
 }
 
-const Cursor = z.tuple([z.int().min(0)])
+const Cursor = z.tuple([z.string()])
 
 export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopRoutes): Promise<void> {
   const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -106,10 +106,15 @@ export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopR
       if (query.after !== undefined) reads.position(query.after)
       const { facts, position } = await reads.subscriber(s, id)
       if (facts.length === 0) throw unknownSubscriber()
-      const [begin = 0] = decodeCursor(query.cursor, Cursor) ?? []
       const history = consentHistory(facts, query.knownAt ?? null)
+      // Behind the event that ended the page before, wherever it stands now: what comes late moves the ones after it.
+      const [behind = null] = decodeCursor(query.cursor, Cursor) ?? []
+      const begin = behind === null ? 0 : 1 + history.findIndex(({ evidence }) => evidence.eventId === behind)
+      if (behind !== null && begin === 0) throw unknownCursor()
       reply.headers(reads.header(position))
-      return pageOf(history.slice(begin, begin + query.limit + 1), query.limit, () => [begin + query.limit])
+      return pageOf(history.slice(begin, begin + query.limit + 1), query.limit, ({ evidence }) => [
+        evidence.eventId,
+      ])
     },
   )
 }

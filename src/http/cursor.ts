@@ -12,8 +12,12 @@ export function decodeCursor<Key>(cursor: string | undefined, schema: z.ZodType<
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')))
   } catch {
-    throw new Refusal('bad-parameter', 'cursor: not one that this list gave')
+    throw unknownCursor()
   }
+}
+
+export function unknownCursor(): Refusal {
+  return new Refusal('bad-parameter', 'cursor: not one that this list gave')
 }
 
 /** Cuts a list that was read one item too long: that there is one more is how a next page is known. */

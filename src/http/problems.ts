@@ -1,4 +1,6 @@
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { StoreError } from '../event-store/event-store.ts'
@@ -61,8 +63,21 @@ export function answerErrorsAsProblems(app: FastifyInstance): void {
   )
 }
 
-function answer(reply: FastifyReply, { code, message: detail }: Refusal): FastifyReply {
-  const { status, title } = PROBLEMS[code]
+/** Fastify's options for what fails before there is a route: no error handler is asked then. */
+export const problemsBeforeRouting = {
+  frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+    answer(reply, refusalOf(error))
+  },
+  // Fastify's own would log the packet, and there may be a token in it.
+  clientErrorHandler: (error: { readonly code?: string }, socket: Socket) => {
+    if (error.code !== 'ECONNRESET' && socket.writable) socket.write(BAD_PACKET)
+    socket.destroy()
+  },
+} as const
+
+function answer(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { code } = refusal
+  const { status } = PROBLEMS[code]
   if (status === 401)
     reply.header('www-authenticate', code === 'unauthorized' ? 'Bearer' : 'Postscript-Signature')
   if (status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS))
@@ -70,7 +85,26 @@ function answer(reply: FastifyReply, { code, message: detail }: Refusal): Fastif
     .code(status)
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send({ type: code, title, status, detail })
+    .send(problemOf(refusal))
+}
+
+function problemOf({ code, message: detail }: Refusal) {
+  const { status, title } = PROBLEMS[code]
+  return { type: code, title, status, detail }
+}
+
+const BAD_PACKET = rawAnswer(problemOf(new Refusal('bad-request', 'the request could not be read')))
+
+function rawAnswer(problem: z.infer<typeof Problem>): string {
+  const body = JSON.stringify(problem)
+  return [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
 }
 
 function refusalOf(error: FastifyError): Refusal {

@@ -166,8 +166,9 @@ function at(value: Json, ...path: string[]): Json {
 export function readsLikeRevocation(body: string): boolean {
   const text = body.normalize('NFKC')
   return (
-    /\b(stop|quit|revoke|opt[\s\p{Pd}]*out|cancel|unsubscribe)\b/iu.test(text) ||
-    /^\P{L}*end\P{L}*$/iu.test(text)
+    /(?<![\p{L}\p{N}])(?:stop|quit|revoke|opt[\s_\p{Pd}]*out|cancel|unsubscribe)(?![\p{L}\p{N}])/iu.test(
+      text,
+    ) || /^\P{L}*end\P{L}*$/iu.test(text)
   )
 }
 

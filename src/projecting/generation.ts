@@ -4,7 +4,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import * as z from 'zod'
 import type { Position, StoredEvent } from '../ledger/event.ts'
 import type { Fact } from '../ledger/interpret.ts'
-import { type DatabaseKind, inTransaction, isSqliteError, openForReading, openForWriting } from '../sqlite.ts'
+import {
+  type DatabaseKind,
+  inTransaction,
+  isSqliteError,
+  openForReading,
+  openForWriting,
+  UnusableDatabase,
+} from '../sqlite.ts'
 import type { AnyProjection, OpenProjection } from './projection.ts'
 
 /** A generation's own tables, beside those of its projection. */
@@ -35,7 +42,7 @@ const GENERATION: DatabaseKind = {
 // and not OFF, so that a machine that loses power cannot leave a file that looks whole and isn't.
 const PRAGMAS = [
   'synchronous = NORMAL',
-  'wal_autocheckpoint = 4000',
+  'wal_autocheckpoint = 16000',
   'cache_size = -65536',
   'temp_store = MEMORY',
 ]
@@ -96,7 +103,7 @@ export class Generation {
     try {
       generation = new Generation(home, projection, log, number)
     } catch (error) {
-      if (isSqliteError(error)) return null
+      if (isSqliteError(error) || error instanceof UnusableDatabase) return null
       throw error
     }
     if (generation.#version === projection.version) return generation

@@ -21,11 +21,15 @@ export interface ProjectorOptions {
   readonly pause: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
-const PAGE = 1_000
-/** Before a failed round is tried again. */
+const PAGE = 10_000
+/** Before a failed round is tried again, in milliseconds. */
 const RETRY_MS = 1_000
-/** Between rounds: what is appended meanwhile is handled together, which costs a fraction of handling each alone. */
-const ROUND_MS = 2
+/**
+ * Between rounds that reach the head: at least this long, in milliseconds, at most that long, and otherwise so many times
+ * as long as the round took. What is appended meanwhile is handled together, which costs less; and under heavy load the
+ * processor is left to taking deliveries, which can be lost, where a projection only falls behind for a moment.
+ */
+const PAUSE_MS = { least: 2, most: 500, ofRound: 2 }
 
 /**
  * Feeds the log to all projections, for as long as it runs. They go in rounds up to a common head, those at the same
@@ -43,16 +47,20 @@ export class Projector {
     const { log, pause } = this.#options
     this.#report()
     while (!signal.aborted) {
-      const moved = await this.#round()
+      const begun = performance.now()
+      const { moved, behind } = await this.#round()
+      const wanted = (performance.now() - begun) * PAUSE_MS.ofRound
       if (this.#halted.size > 0) await pause(RETRY_MS, signal)
-      else if (moved) await pause(ROUND_MS, signal)
-      else await log.waitBehind(this.#lowest(), signal)
+      else if (!moved) await log.waitBehind(this.#lowest(), signal)
+      else if (!behind) await pause(Math.min(Math.max(wanted, PAUSE_MS.least), PAUSE_MS.most), signal)
     }
   }
 
-  async #round(): Promise<boolean> {
+  // Whether it handled anything, and whether it left something that was there when it began.
+  async #round(): Promise<{ moved: boolean; behind: boolean }> {
     const { log, generations } = this.#options
     let moved = false
+    let behind = false
     try {
       const head = await log.head()
       for (const group of byCheckpoint(generations).values()) {
@@ -60,13 +68,14 @@ export class Projector {
         // What came after the head was read is left for the next round, so that groups meet there and become one.
         const readings = page.filter(({ position }) => head !== null && position <= head).map(readingOf)
         for (const [name, generation] of group) moved = this.#feed(name, generation, readings) || moved
+        if (readings.length === page.length && readings.at(-1)?.event.position !== head) behind = true
       }
       this.#halted.delete('')
     } catch (error) {
       this.#halted.set('', reasonOf(error))
     }
     if (moved || this.#halted.size > 0) this.#report()
-    return moved
+    return { moved, behind }
   }
 
   #feed(name: string, generation: Generation, readings: readonly Reading[]): boolean {

@@ -1,0 +1,59 @@
+/** Runs as a process of its own: `node bench/contenders.ts <role> [url]`. Prints the port it listens at. */
+
+import { join } from 'node:path'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import pg from 'pg'
+import { systemClock } from '../src/clock.ts'
+import { LiveConfig } from '../src/config.ts'
+import { openStore } from '../src/event-store/open.ts'
+import { writeFirstConfig } from '../src/first-start.ts'
+import { Metrics } from '../src/http/metrics.ts'
+import { webhookRoutes } from '../src/http/webhook.ts'
+import { CallersThreadStore } from './callers-thread-store.ts'
+
+const [role, url = ''] = process.argv.slice(2)
+const PATH = '/webhooks/postscript'
+
+const roles: Readonly<Record<string, (app: FastifyInstance) => Promise<void>>> = {
+  // Parses the body, as any route does that looks at it.
+  bare: async (app) => {
+    app.post(PATH, async () => ({ result: 'recorded' }))
+  },
+  postgres: async (app) => {
+    const pool = new pg.Pool({ connectionString: url, max: 16 })
+    await pool.query('DROP TABLE IF EXISTS event')
+    await pool.query(
+      'CREATE TABLE event (id BIGSERIAL PRIMARY KEY, received_at TIMESTAMPTZ NOT NULL, data JSONB NOT NULL)',
+    )
+    const text = 'INSERT INTO event (received_at, data) VALUES (now(), $1)'
+    app.post(PATH, async (request) => {
+      await pool.query({ name: 'insert', text, values: [request.body] })
+      return { result: 'recorded' }
+    })
+  },
+  // The ledger's own route and log, without its projections: the commit in a thread of its own, or in the one that serves.
+  'writer-thread': (app) => ingest(app, (path) => openStore({ engine: 'sqlite', path }, { writer: 'bench' })),
+  'callers-thread': (app) => ingest(app, async (path) => new CallersThreadStore(path)),
+}
+
+async function ingest(
+  app: FastifyInstance,
+  open: (path: string) => ReturnType<typeof openStore>,
+): Promise<void> {
+  const folder = process.env['LEDGER_DATA'] ?? '.'
+  const { signingToken } = writeFirstConfig(join(folder, 'config.json'))
+  console.log(`signing token  ${signingToken}`)
+  const config = await LiveConfig.open(join(folder, 'config.json'))
+  const store = await open(join(folder, 'log.sqlite'))
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  await app.register(webhookRoutes, { store, config, clock: systemClock(), metrics: new Metrics() })
+}
+
+const app = Fastify()
+const play = roles[role ?? '']
+if (play === undefined) throw new Error(`no role ${role}: one of ${Object.keys(roles).join(', ')}`)
+await play(app)
+console.log(`listening ${new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port}`)
+process.once('SIGTERM', () => process.exit(0))

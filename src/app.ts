@@ -1,13 +1,5 @@
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod'
-import packageJson from '../package.json' with { type: 'json' }
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Clock } from './clock.ts'
 import type { LiveConfig } from './config.ts'
 import type { EventStore } from './event-store/event-store.ts'
@@ -15,6 +7,7 @@ import { ApiKeys } from './http/auth.ts'
 import { healthRoutes } from './http/health.ts'
 import type { Metrics } from './http/metrics.ts'
 import { metricsRoutes } from './http/metrics-route.ts'
+import { openApi } from './http/openapi.ts'
 import { answerErrorsAsProblems, problemsBeforeRouting } from './http/problems.ts'
 import { Reads } from './http/reads.ts'
 import { shopRoutes } from './http/shops.ts'
@@ -50,21 +43,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
   metrics.watchLag(store, () => readModels.progress, clock)
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Subscriber ledger',
-        version: packageJson.version,
-        description: packageJson.description,
-      },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  await openApi(app)
 
   const keys = new ApiKeys(config)
   const reads = new Reads(store, readModels)

@@ -1,4 +1,3 @@
-import { type Stats, unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CountryCode, isSupportedCountry } from 'libphonenumber-js'
@@ -101,11 +100,18 @@ export type ApiKeyConfig = Config['apiKeys'][number]
 
 /** Reads a config file. Throws `ConfigMistake`, naming the file and the field. */
 export async function readConfig(path: string): Promise<Config> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  return parseConfig(path, await readText(path))
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new ConfigMistake(
       `${path}: ${error.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${error.code})`}`,
     )
   })
+}
+
+function parseConfig(path: string, text: string): Config {
   const parsed = ConfigFile.safeParse(parseJson(path, text))
   if (!parsed.success) throw new ConfigMistake(`${path}: ${firstMistake(parsed.error)}`)
   return parsed.data
@@ -118,15 +124,20 @@ const LOOK_EVERY_MS = 200
 export class LiveConfig {
   readonly #path: string
   readonly #listeners: ((config: Config) => void)[] = []
+  /** As last read, null where it could not be. */
+  #text: string | null
   #current: Config
+  #timer: NodeJS.Timeout | null = null
 
   /** Reads the file. Rejects with `ConfigMistake`. */
   static async open(path: string): Promise<LiveConfig> {
-    return new LiveConfig(path, await readConfig(path))
+    const text = await readText(path)
+    return new LiveConfig(path, text, parseConfig(path, text))
   }
 
-  constructor(path: string, config: Config) {
+  private constructor(path: string, text: string, config: Config) {
     this.#path = path
+    this.#text = text
     this.#current = config
   }
 
@@ -142,20 +153,32 @@ export class LiveConfig {
 
   /** Follows the file until `close`; `onReload` is told of each try, with the mistake that made it change nothing. */
   watch(onReload: (mistake: ConfigMistake | null) => void): void {
-    // By looking, not by the system's notices: those get lost on mounted folders and where a file is replaced.
-    watchFile(this.#path, { interval: LOOK_EVERY_MS, persistent: false }, (now: Stats, before: Stats) => {
-      if (now.mtimeMs === before.mtimeMs && now.size === before.size && now.ino === before.ino) return
-      this.#reload().then(() => onReload(null), onReload)
-    })
+    // By reading it: the system's notices get lost on mounted folders and where a file is replaced, and its time does
+    // not tell what was written while, or just after, it was read.
+    this.#timer = setInterval(() => this.#look(onReload), LOOK_EVERY_MS)
+    this.#timer.unref()
   }
 
   close(): void {
-    unwatchFile(this.#path)
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
   }
 
-  async #reload(): Promise<void> {
-    this.#current = await readConfig(this.#path)
-    for (const listener of this.#listeners) listener(this.#current)
+  async #look(onReload: (mistake: ConfigMistake | null) => void): Promise<void> {
+    let mistake: ConfigMistake | null = null
+    let text: string | null = null
+    try {
+      text = await readText(this.#path)
+      if (text === this.#text || this.#timer === null) return
+      this.#current = parseConfig(this.#path, text)
+      for (const listener of this.#listeners) listener(this.#current)
+    } catch (error) {
+      if (!(error instanceof ConfigMistake)) throw error
+      if ((text === null && this.#text === null) || this.#timer === null) return
+      mistake = error
+    }
+    this.#text = text
+    onReload(mistake)
   }
 }
 

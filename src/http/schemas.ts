@@ -18,11 +18,14 @@ export const instantParam = z
 
 const limit = z
   .string()
-  .regex(/^\d{1,3}$/, 'must be a number from 1 to 200')
-  .transform(Number)
-  .refine((value) => value >= 1 && value <= 200, 'must be a number from 1 to 200')
+  .transform((text, context): number => {
+    const value = /^\d{1,3}$/.test(text) ? Number(text) : 0
+    if (value >= 1 && value <= 200) return value
+    context.addIssue({ code: 'custom', message: 'must be a whole number from 1 to 200' })
+    return z.NEVER
+  })
   .default(50)
-  .meta({ description: '1 to 200, 50 if left out' })
+  .meta({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
 
 export const after = z
   .string()
@@ -171,12 +174,25 @@ export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), next: z.string().nullable() })
 }
 
-/** The problems that every read can answer with. */
-export const problems = {
-  400: Problem,
-  401: Problem,
-  403: Problem,
-  404: Problem,
-  503: Problem,
-  504: Problem,
+const DESCRIPTIONS = {
+  400: 'A parameter is not as it should be; the detail names it',
+  401: 'No valid key, token or signature',
+  403: 'The key lacks the scope or the shop',
+  404: 'No such shop or subscriber',
+  413: 'The body is larger than 256 KiB',
+  503: 'The event store cannot be reached now; try again after Retry-After',
+  504: 'The position of `after` was not projected in time',
 }
+
+/** Answers that are problems, for an OpenAPI operation. */
+export function problemsOf(...statuses: (keyof typeof DESCRIPTIONS)[]) {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      { description: DESCRIPTIONS[status], content: { 'application/problem+json': { schema: Problem } } },
+    ]),
+  )
+}
+
+/** The problems that every read can answer with. */
+export const problems = problemsOf(400, 401, 403, 404, 503, 504)

@@ -1,14 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import * as z from 'zod'
 import type { Clock } from '../clock.ts'
 import type { LiveConfig } from '../config.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store/event-store.ts'
 import { place } from '../ledger/placement.ts'
 import { type Signer, SigningTokens } from '../postscript/signature.ts'
 import type { Metrics } from './metrics.ts'
-import { Problem, Refusal } from './problems.ts'
-import { Recorded } from './schemas.ts'
+import { Refusal } from './problems.ts'
+import { problemsOf, Recorded } from './schemas.ts'
 
 const MOST_BYTES = 256 * 1024
+
+const Signed = z.object({
+  'postscript-signature': z.string().meta({ description: "The account's signing token" }),
+})
+const AnyDelivery = z.looseObject({ event: z.string() }).meta({ description: "Postscript's envelope" })
 
 export interface WebhookParts {
   readonly store: EventStore
@@ -47,12 +53,16 @@ export async function webhookRoutes(
     '/webhooks/postscript',
     {
       bodyLimit: MOST_BYTES,
+      // Described, not checked: the signature is verified below, and a body is kept whatever it is.
+      validatorCompiler: () => () => true,
       schema: {
         tags: ['webhook'],
         summary: 'Takes a delivery of Postscript',
         description:
           'Send the signing token as Postscript-Signature. 200 means durably kept, or found to be kept already.',
-        response: { 200: Recorded, 401: Problem, 413: Problem, 503: Problem },
+        headers: Signed,
+        body: AnyDelivery,
+        response: { 200: Recorded, ...problemsOf(401, 413, 503) },
       },
       onRequest: (request, _reply, done) => {
         const signer = tokens.verify(request.headers['postscript-signature'])

@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Two, where vitest would take one: the tests wait for disks and processes more than they compute.
+    maxWorkers: 2,
   },
 })

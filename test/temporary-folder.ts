@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 
 /**
  * A folder for the running test alone, or for a whole file of them where `finished` is `afterAll`. When they are
@@ -10,9 +10,12 @@ import { expect, onTestFinished } from 'vitest'
 export function temporaryFolder(finished: (check: () => Promise<void>) => void = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'ledger-test-'))
   finished(async () => {
-    const left = openFilesIn(folder)
-    rmSync(folder, { recursive: true, force: true })
-    expect(left, 'the test left files open').toEqual([])
+    try {
+      // A thread that failed lets go of its files a moment after it said so.
+      await vi.waitFor(() => expect(openFilesIn(folder), 'the test left files open').toEqual([]), 5_000)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
   return folder
 }

@@ -72,10 +72,11 @@ async function start(settings: Settings): Promise<void> {
     const app = await buildApp({ store, readModels, config, clock, metrics, logger })
     closing.push(() => app.close())
 
+    // Before it listens: who hears that it does may send a signal at once.
+    stopOnSignal(closeAll)
     const { port } = await listen(app, settings)
     const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
     if (secrets !== null) console.log(firstStartText(`http://${host}:${port}`, settings.configPath, secrets))
-    stopOnSignal(closeAll)
   } catch (error) {
     await closeAll()
     throw error

@@ -55,9 +55,7 @@ export function describeEventStore(name: string, open: () => Promise<StoreUnderT
 
       test('records 200 identical appends at once only once', async () => {
         const { store } = await open()
-        const answers = await Promise.all(
-          Array.from({ length: 200 }, () => store.append(STREAM, texted(0))),
-        )
+        const answers = await Promise.all(Array.from({ length: 200 }, () => store.append(STREAM, texted(0))))
         expect(answers.filter(({ outcome }) => outcome === 'appended')).toHaveLength(1)
         expect(new Set(answers.map(({ revision, position }) => `${revision} ${position}`)).size).toBe(1)
         expect(await allEvents(store)).toHaveLength(1)

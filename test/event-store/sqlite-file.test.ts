@@ -45,38 +45,35 @@ test.each(
   expect(() => change(path, sql)).toThrow('the log is immutable')
 })
 
-test.each(Object.entries(openings))(
-  'a file of a newer release is refused in one line, opened %s',
-  async (_, open) => {
-    const path = await someLog()
-    change(path, 'PRAGMA user_version = 99')
-    await expect(open(path)).rejects.toMatchObject({
-      code: 'database-unusable',
-      message: `${path}: written by a newer release`,
-    })
-  },
-)
+test.each(
+  Object.entries(openings),
+)('a file of a newer release is refused in one line, opened %s', async (_, open) => {
+  const path = await someLog()
+  change(path, 'PRAGMA user_version = 99')
+  await expect(open(path)).rejects.toMatchObject({
+    code: 'database-unusable',
+    message: `${path}: written by a newer release`,
+  })
+})
 
-test.each(Object.entries(openings))(
-  'a database of something else is refused and left alone, opened %s',
-  async (_, open) => {
-    const path = join(temporaryFolder(), 'log.sqlite')
-    change(path, 'CREATE TABLE other (a)', 'PRAGMA application_id = 7', 'PRAGMA user_version = 1')
-    const before = readFileSync(path)
-    await expect(open(path)).rejects.toMatchObject({ code: 'database-unusable' })
-    expect(readFileSync(path).equals(before)).toBe(true)
-  },
-)
+test.each(
+  Object.entries(openings),
+)('a database of something else is refused and left alone, opened %s', async (_, open) => {
+  const path = join(temporaryFolder(), 'log.sqlite')
+  change(path, 'CREATE TABLE other (a)', 'PRAGMA application_id = 7', 'PRAGMA user_version = 1')
+  const before = readFileSync(path)
+  await expect(open(path)).rejects.toMatchObject({ code: 'database-unusable' })
+  expect(readFileSync(path).equals(before)).toBe(true)
+})
 
-test.each(Object.entries(openings))(
-  'a file that is no database is refused and left alone, opened %s',
-  async (_, open) => {
-    const path = join(temporaryFolder(), 'log.sqlite')
-    writeFileSync(path, 'Dear diary,\n'.repeat(1000))
-    await expect(open(path)).rejects.toThrow('not a database')
-    expect(readFileSync(path, 'utf8')).toBe('Dear diary,\n'.repeat(1000))
-  },
-)
+test.each(
+  Object.entries(openings),
+)('a file that is no database is refused and left alone, opened %s', async (_, open) => {
+  const path = join(temporaryFolder(), 'log.sqlite')
+  writeFileSync(path, 'Dear diary,\n'.repeat(1000))
+  await expect(open(path)).rejects.toMatchObject({ code: 'database-unusable' })
+  expect(readFileSync(path, 'utf8')).toBe('Dear diary,\n'.repeat(1000))
+})
 
 test('recordedAt stands still while the clock goes back', () => {
   const path = join(temporaryFolder(), 'log.sqlite')

@@ -72,7 +72,14 @@ export async function runApp(
     location: { engine: 'sqlite', path: logPath },
     folder: join(folder, 'projections'),
   })
-  const app = await buildApp({ store, readModels, config: liveConfig, clock, metrics, logger: logger ?? false })
+  const app = await buildApp({
+    store,
+    readModels,
+    config: liveConfig,
+    clock,
+    metrics,
+    logger: logger ?? false,
+  })
 
   let closed = false
   const close = async () => {
@@ -102,7 +109,28 @@ export async function runApp(
   /** Below the shop's address, by a key that may read. */
   const read = (path: string, shop = SHOP) => get(`/v1/shops/${shop}${path}`)
 
-  return { app, store, readModels, config: liveConfig, configPath, folder, close, post, record, get, read }
+  /** Listens at a port that is free, for what cannot be injected. */
+  const listen = async (): Promise<number> => {
+    if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
+    const address = app.server.address()
+    if (address === null || typeof address === 'string') throw new Error('listens at no port')
+    return address.port
+  }
+
+  return {
+    app,
+    store,
+    readModels,
+    config: liveConfig,
+    configPath,
+    folder,
+    close,
+    post,
+    record,
+    get,
+    read,
+    listen,
+  }
 }
 
 function payloadOf(body: JsonObject | string | Uint8Array): NonNullable<InjectOptions['payload']> {

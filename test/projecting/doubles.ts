@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { onTestFinished } from 'vitest'
+import type { EventLog } from '../../src/event-store/event-store.ts'
+import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
+import { Generation } from '../../src/projecting/generation.ts'
+import { type AnyProjection, defineProjection } from '../../src/projecting/projection.ts'
+import { type Progress, Projector } from '../../src/projecting/projector.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+
+/** A log of its own in `folder`, closed when the test is finished. */
+export async function openLog(folder = temporaryFolder()): Promise<SqliteEventStore> {
+  const store = await SqliteEventStore.open({ path: join(folder, 'log.sqlite'), writer: 'folder-1' })
+  onTestFinished(() => store.close())
+  return store
+}
+
+/** A projection that writes down every event it is given; `mind` may throw instead, after the row was written. */
+export function notebook(
+  name: string,
+  mind: (stream: string, revision: number) => void = () => {},
+  version = 1,
+): AnyProjection {
+  return defineProjection({
+    name,
+    version,
+    schema: 'CREATE TABLE note (stream TEXT NOT NULL, revision INTEGER NOT NULL) STRICT',
+    tables: (db) => db.prepare('INSERT INTO note (stream, revision) VALUES (?, ?)'),
+    queries: () => null,
+    handle: (_, { stream, revision }, insert) => {
+      insert.run(stream, revision)
+      mind(stream, revision)
+    },
+  })
+}
+
+/** The rows of a generation's file, all tables but the one that says which build it is. */
+export function rowsOf(path: string): Record<string, unknown[]> {
+  const db = new DatabaseSync(path, { readOnly: true })
+  try {
+    const tables = db
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'generation' ORDER BY name")
+      .all()
+      .map(({ name }) => String(name))
+    return Object.fromEntries(tables.map((name) => [name, db.prepare(`SELECT * FROM ${name}`).all()]))
+  } finally {
+    db.close()
+  }
+}
+
+/** A projector over `projections`, stopped and closed when the test is finished, if it was not before. */
+export function project(log: EventLog, folder: string, ...projections: readonly AnyProjection[]) {
+  const generations = new Map(
+    projections.map((projection) => [projection.name, Generation.openNewest(folder, projection, log.id)]),
+  )
+  /** Everything that was reported, oldest first. */
+  const reports: (readonly Progress[])[] = []
+  const projector = new Projector({
+    log,
+    generations,
+    onProgress: (progress) => reports.push(progress),
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
+  })
+  const abort = new AbortController()
+  const running = projector.run(abort.signal)
+  let stopped = false
+  const stop = async () => {
+    if (stopped) return
+    stopped = true
+    abort.abort()
+    await running
+    for (const generation of generations.values()) generation.close()
+  }
+  onTestFinished(stop)
+  const last = (name: string) => reports.at(-1)?.find((progress) => progress.name === name)
+  return { generations, reports, last, stop }
+}

@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, test, vi } from 'vitest'
+import type { EventStore } from '../../src/event-store/event-store.ts'
+import { streams } from '../../src/ledger/event.ts'
+import { ForeignGeneration, Generation } from '../../src/projecting/generation.ts'
+import { message, placeBody, SHOP } from '../ledger/deliveries.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { notebook, openLog, project, rowsOf } from './doubles.ts'
+
+async function someLog(folder: string): Promise<EventStore> {
+  const store = await openLog(folder)
+  for (let number = 0; number < 20; number++) {
+    const { event } = placeBody(message('2026-03-01T10:00:00', { id: `im_${number}` }))
+    await store.append(streams.subscriber(SHOP, `s_${number % 3}`), event)
+  }
+  return store
+}
+
+/** Projects all of the log with a notebook, and stops: the file that it leaves. */
+async function build(store: EventStore, folder: string, version = 1): Promise<string> {
+  const { generations, last, stop } = project(
+    store,
+    folder,
+    notebook('notes', () => {}, version),
+  )
+  const head = await store.head()
+  await vi.waitFor(() => expect(last('notes')?.checkpoint).toBe(head))
+  await stop()
+  return generations.get('notes')?.path ?? ''
+}
+
+test('a generation goes on from its checkpoint', async () => {
+  const folder = temporaryFolder()
+  const store = await someLog(folder)
+  const path = await build(store, folder)
+  const { event } = placeBody(message('2026-03-01T10:00:00', { id: 'im_last' }))
+  await store.append(streams.subscriber(SHOP, 's_0'), event)
+  expect(await build(store, folder)).toBe(path)
+  expect(rowsOf(path)['note']).toHaveLength(21)
+})
+
+test('a raised version is built anew, and the old file is deleted', async () => {
+  const folder = temporaryFolder()
+  const store = await someLog(folder)
+  const old = await build(store, folder)
+  const raised = await build(store, folder, 2)
+  expect(raised).not.toBe(old)
+  expect(existsSync(old)).toBe(false)
+  expect(readdirSync(join(folder, 'notes')).filter((name) => name.endsWith('.sqlite'))).toHaveLength(1)
+  expect(rowsOf(raised)['note']).toHaveLength(20)
+})
+
+test('a generation that was built from another log is refused, saying what to do, and left alone', async () => {
+  const folder = temporaryFolder()
+  const store = await someLog(folder)
+  const path = await build(store, folder)
+  const open = () => Generation.openNewest(folder, notebook('notes'), 'another-log')
+  expect(open).toThrow(ForeignGeneration)
+  expect(open).toThrow(`${join(folder, 'notes')} was built from another log: delete it`)
+  expect(rowsOf(path)['note']).toHaveLength(20)
+})
+
+const damage: Record<string, (path: string) => void> = {
+  'is words': (path) => writeFileSync(path, 'Dear diary,\n'.repeat(2000)),
+  'is empty': (path) => writeFileSync(path, ''),
+  'is of a newer release': (path) => change(path, 'PRAGMA user_version = 99'),
+  'is another kind of database': (path) => change(path, 'PRAGMA application_id = 7'),
+  'has lost its tables': (path) => change(path, 'DROP TABLE note'),
+  'does not say which build it is': (path) => change(path, 'DROP TABLE generation'),
+}
+
+test.each(Object.keys(damage))('a generation that %s is not served but built anew', async (what) => {
+  const folder = temporaryFolder()
+  const store = await someLog(folder)
+  const path = await build(store, folder)
+  const rows = rowsOf(path)
+  damage[what]?.(path)
+  expect(rowsOf(await build(store, folder))).toEqual(rows)
+})
+
+test('a half-built generation without its row is begun again', async () => {
+  const folder = temporaryFolder()
+  const store = await someLog(folder)
+  const path = await build(store, folder)
+  change(path, 'DELETE FROM generation; DROP TABLE note; DELETE FROM parked')
+  const again = await build(store, folder)
+  expect(rowsOf(again)['note']).toHaveLength(20)
+})
+
+function change(path: string, sql: string): void {
+  const db = new DatabaseSync(path)
+  db.exec(sql)
+  db.close()
+}

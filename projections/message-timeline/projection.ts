@@ -1,5 +1,5 @@
 import { type StoredEvent, sha256 } from '../../src/ledger/event.ts'
-import type { MessageFact, SubscriberFact } from '../../src/ledger/interpret.ts'
+import type { SubscriberFact } from '../../src/ledger/interpret.ts'
 import { defineProjection } from '../../src/projecting/projection.ts'
 import { queries } from './queries.ts'
 import { type Entry, schema, type Tables, tables } from './tables.ts'
@@ -14,20 +14,16 @@ export const messageTimeline = defineProjection({
   handle: (fact, event, rows) => {
     if (fact.kind === 'shop' || fact.kind === 'unplaced' || fact.kind === 'placed') return
     const subscriber = rows.subscriberKey(fact.shopId, fact.subscriberId)
-    if (fact.kind === 'message' && fact.message.id !== null) tellMessage(rows, subscriber, fact, event)
-    else rows.add(subscriber, entryOf(fact, event))
+    const entry = entryOf(fact, event)
+    if (!rows.add(subscriber, entry)) tellAgain(rows, subscriber, entry)
   },
 })
 
 // A message told twice is one entry. Which telling is shown must not hang on which came first: one that opts out
 // before one that does not, then the earlier, then the lower id.
-function tellMessage(rows: Tables, subscriber: number, fact: MessageFact, event: StoredEvent): void {
-  const told = entryOf(fact, event)
+function tellAgain(rows: Tables, subscriber: number, told: Entry): void {
   const before = rows.findMessage(subscriber, told.messageId ?? '')
-  if (before === null) {
-    rows.add(subscriber, told)
-    return
-  }
+  if (before === null) throw new Error('an entry is there already that is not the same message')
   const conflict = before.conflict || before.told !== told.told
   const shown = precedes(told, before) ? told : before
   if (shown === before && conflict === before.conflict) return

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import * as z from 'zod'
 
 export const schema = `
@@ -61,6 +62,9 @@ export type Entry = z.infer<typeof EntryRow>
 export const ENTRY_COLUMNS =
   'occurred_at, event_id, kind, recorded_at, revision, event, message_id, message, is_opt_out, told, conflict'
 
+/** So many subscribers' keys are remembered. */
+const KNOWN_SUBSCRIBERS = 50_000
+
 export type Tables = ReturnType<typeof tables>
 
 export function tables(db: DatabaseSync) {
@@ -68,22 +72,29 @@ export function tables(db: DatabaseSync) {
   const addSubscriber = db.prepare('INSERT INTO subscriber (shop_id, subscriber_id) VALUES (?, ?)')
   const findMessage = db.prepare(`SELECT ${ENTRY_COLUMNS} FROM entry WHERE subscriber = ? AND message_id = ?`)
   const add = db.prepare(
-    `INSERT INTO entry (subscriber, ${ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT OR IGNORE INTO entry (subscriber, ${ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const remove = db.prepare('DELETE FROM entry WHERE subscriber = ? AND occurred_at = ? AND event_id = ?')
+  const keys = new LRUCache<string, number>({ max: KNOWN_SUBSCRIBERS })
   return {
     subscriberKey: (shopId: string, subscriberId: string): number => {
+      const name = `${shopId} ${subscriberId}`
+      const known = keys.get(name)
+      if (known !== undefined) return known
       const found = findSubscriber.get(shopId, subscriberId)
-      return Number(
+      const key = Number(
         found === undefined ? addSubscriber.run(shopId, subscriberId).lastInsertRowid : found['key'],
       )
+      keys.set(name, key)
+      return key
     },
     findMessage: (subscriber: number, messageId: string): Entry | null => {
       const row = findMessage.get(subscriber, messageId)
       return row === undefined ? null : EntryRow.parse(row)
     },
-    add: (subscriber: number, entry: Entry): void => {
-      add.run(
+    /** Whether it was added: false where the message has been told before. */
+    add: (subscriber: number, entry: Entry): boolean => {
+      const { changes } = add.run(
         subscriber,
         entry.occurredAt,
         entry.eventId,
@@ -97,6 +108,7 @@ export function tables(db: DatabaseSync) {
         entry.told,
         entry.conflict ? 1 : 0,
       )
+      return changes === 1
     },
     remove: (subscriber: number, entry: Entry): void => {
       remove.run(subscriber, entry.occurredAt, entry.eventId)

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import * as z from 'zod'
 import type { ConsentFact } from '../../src/ledger/consent.ts'
 import type { Evidence } from '../../src/ledger/interpret.ts'
@@ -94,6 +95,9 @@ const LIGHT = [
 ] as const
 const HEAVY = ['status', 'since', 'evidence', 'phone', 'email', 'email_order', ...LIGHT] as const
 
+/** So many rows are remembered as they were last written. */
+const KNOWN_ROWS = 20_000
+
 export type Tables = ReturnType<typeof tables>
 
 export function tables(db: DatabaseSync) {
@@ -103,6 +107,7 @@ export function tables(db: DatabaseSync) {
     )
     return (row: SubscriberRow) => statement.run(...columns.map((column) => row[column]), row.key)
   }
+  const rows = new LRUCache<string, SubscriberRow>({ max: KNOWN_ROWS })
   const find = db.prepare('SELECT * FROM subscriber WHERE shop_id = ? AND subscriber_id = ?')
   const add = db.prepare(`INSERT INTO subscriber
     (shop_id, subscriber_id, status, possible_opt_out, consent_order, phone_order, email_order, shopify_order, messages,
@@ -120,6 +125,8 @@ export function tables(db: DatabaseSync) {
   return {
     /** The subscriber's row, made where there is none yet. */
     subscriber: (shopId: string, subscriberId: string, seenAt: string): SubscriberRow => {
+      const known = rows.get(`${shopId} ${subscriberId}`)
+      if (known !== undefined) return known
       const found = find.get(shopId, subscriberId)
       if (found !== undefined) return SubscriberRow.parse(found)
       add.run(shopId, subscriberId, seenAt)
@@ -134,6 +141,7 @@ export function tables(db: DatabaseSync) {
         before.email_order === row.email_order
       if (isLight) light(row)
       else heavy(row)
+      rows.set(`${row.shop_id} ${row.subscriber_id}`, row)
     },
     addFact: (subscriber: number, order: string, { says, evidence }: ConsentFact): void => {
       addFact.run(subscriber, order, says, JSON.stringify(evidence))

@@ -136,14 +136,17 @@ export function webhookEventId(members: CanonicalMembers): string {
   return eventIdOf(joinMembers(members.filter((member) => member.key !== 'webhook_id')))
 }
 
-/** The metadata of `event` as the next one of its stream: placed, timed and chained. `head` is null for the first. */
+/**
+ * The metadata of `event` as the next one of its stream: placed, timed and chained; also as the JSON to store. `head` is
+ * null for the first.
+ */
 export function chain(
   stream: string,
   event: Omit<NewEvent, 'data'>,
   head: StreamHead | null,
   now: Instant,
   writer: string,
-): { revision: number; metadata: EventMetadata } {
+): { revision: number; metadata: EventMetadata; metadataJson: string } {
   const revision = head === null ? 0 : head.revision + 1
   const unhashed = {
     schema: 1 as const,
@@ -157,15 +160,18 @@ export function chain(
     ...(event.signedWith === undefined ? {} : { signedWith: event.signedWith }),
     prev: head === null ? null : head.hash,
   }
-  const hash = hashOf(stream, revision, event.type, event.canonicalData, unhashed)
-  return { revision, metadata: { ...unhashed, hash } }
+  const canonicalMetadata = canonicalJson(unhashed)
+  const hash = hashOf(stream, revision, event.type, event.canonicalData, canonicalMetadata)
+  // `hash` sorts before all the others, so the canonical text is made once for both.
+  const metadataJson = `{"hash":"${hash}",${canonicalMetadata.slice(1)}`
+  return { revision, metadata: { ...unhashed, hash }, metadataJson }
 }
 
 /** The hash that a stored event must bear: SHA-256 of the canonical JSON of all of it but the hash itself. */
 export function eventHash(event: Omit<StoredEvent, 'position'>): string {
   const { hash: _, ...unhashed } = event.metadata
   if (!isJsonObject(unhashed)) throw new TypeError('metadata is not JSON')
-  return hashOf(event.stream, event.revision, event.type, canonicalJson(event.data), unhashed)
+  return hashOf(event.stream, event.revision, event.type, canonicalJson(event.data), canonicalJson(unhashed))
 }
 
 export function sha256(bytes: string | Uint8Array): string {
@@ -177,10 +183,10 @@ function hashOf(
   revision: number,
   type: string,
   canonicalData: string,
-  metadata: JsonObject,
+  canonicalMetadata: string,
 ): string {
   return sha256(
-    `{"data":${canonicalData},"metadata":${canonicalJson(metadata)},"revision":${revision},` +
+    `{"data":${canonicalData},"metadata":${canonicalMetadata},"revision":${revision},` +
       `"stream":${JSON.stringify(stream)},"type":${JSON.stringify(type)}}`,
   )
 }

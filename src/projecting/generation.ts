@@ -43,7 +43,7 @@ const GENERATION: DatabaseKind = {
 const PRAGMAS = [
   'synchronous = NORMAL',
   'wal_autocheckpoint = 16000',
-  'cache_size = -65536',
+  'cache_size = -16384',
   'temp_store = MEMORY',
 ]
 
@@ -76,8 +76,9 @@ export class Generation {
   readonly path: string
   readonly #db: DatabaseSync
   readonly #version: number
-  readonly #open: OpenProjection
-  readonly #parked: Set<string>
+  readonly #reopen: () => OpenProjection
+  #open: OpenProjection
+  #parked: Set<string>
   readonly #sql: Record<'checkpoint' | 'park' | 'wait', StatementSync>
   #checkpoint: Position | null
 
@@ -122,16 +123,11 @@ export class Generation {
         throw new ForeignGeneration(`${home} was built from another log: delete it to build it from this one`)
       this.#version = meta.version
       this.#checkpoint = meta.checkpoint
-      this.#parked = new Set(
-        db
-          .prepare('SELECT stream FROM parked')
-          .all()
-          .map((row) => String(row['stream'])),
-      )
+      this.#parked = readParked(db)
+      this.#reopen = () => projection.open(db)
+      // The tables of another version are not to be opened: it is only looked at, and closed again.
       this.#open =
-        meta.version === projection.version
-          ? projection.open(db)
-          : { name: projection.name, handle: () => {} }
+        meta.version === projection.version ? this.#reopen() : { name: projection.name, handle: () => {} }
       this.#sql = {
         checkpoint: db.prepare('UPDATE generation SET checkpoint = ?'),
         park: db.prepare(
@@ -165,12 +161,11 @@ export class Generation {
     const last = readings.at(-1)
     if (last === undefined) return
     try {
-      inTransaction(this.#db, () => this.#handleAll(readings, (reading) => this.#handleOne(reading)))
+      this.#handleAll(readings, (reading) => this.#handleOne(reading))
     } catch (error) {
       if (isSqliteError(error) && !isConstraint(error)) throw error
       // One of them can't be handled. Savepoints find it, and cost too much to be set when all is well.
-      this.#rereadParked()
-      inTransaction(this.#db, () => this.#handleAll(readings, (reading) => this.#handleOrPark(reading)))
+      this.#handleAll(readings, (reading) => this.#handleOrPark(reading))
     }
     this.#checkpoint = last.event.position
   }
@@ -180,11 +175,19 @@ export class Generation {
   }
 
   #handleAll(readings: readonly Reading[], handle: (reading: Reading) => void): void {
-    for (const reading of readings) {
-      if (this.#parked.has(reading.event.stream)) this.#sql.wait.run(reading.event.stream)
-      else handle(reading)
+    try {
+      inTransaction(this.#db, () => {
+        for (const reading of readings) {
+          if (this.#parked.has(reading.event.stream)) this.#sql.wait.run(reading.event.stream)
+          else handle(reading)
+        }
+        this.#sql.checkpoint.run(readings.at(-1)?.event.position ?? null)
+      })
+    } catch (error) {
+      this.#open = this.#reopen()
+      this.#parked = readParked(this.#db)
+      throw error
     }
-    this.#sql.checkpoint.run(readings.at(-1)?.event.position ?? null)
   }
 
   #handleOne({ event, fact }: Reading): void {
@@ -200,16 +203,11 @@ export class Generation {
     } catch (error) {
       if (isSqliteError(error) && !isConstraint(error)) throw error
       this.#db.exec('ROLLBACK TO event')
+      this.#open = this.#reopen()
       this.#sql.park.run(stream, revision, metadata.id, describe(error))
       this.#parked.add(stream)
     }
     this.#db.exec('RELEASE event')
-  }
-
-  #rereadParked(): void {
-    this.#parked.clear()
-    for (const row of this.#db.prepare('SELECT stream FROM parked').all())
-      this.#parked.add(String(row['stream']))
   }
 }
 
@@ -242,6 +240,11 @@ function begin(
       number,
     )
   })
+}
+
+function readParked(db: DatabaseSync): Set<string> {
+  const rows = db.prepare('SELECT stream FROM parked').all()
+  return new Set(rows.map((row) => String(row['stream'])))
 }
 
 function readMeta(db: DatabaseSync): z.infer<typeof Meta> {

@@ -16,6 +16,7 @@ export interface Projection<Tables, Queries> {
   readonly version: number
   /** Makes the tables, in SQL. */
   readonly schema: string
+  /** Opened anew after anything was undone, so they may remember what they have written. */
   readonly tables: (db: DatabaseSync) => Tables
   /** Takes events in log order, each once. What it throws parks the event's stream. */
   readonly handle: (fact: Fact, event: StoredEvent, tables: Tables) => void

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import * as z from 'zod'
 import type { Clock } from '../../clock.ts'
 import { chain, EventMetadata, type NewEvent, type StreamHead } from '../../ledger/event.ts'
@@ -33,7 +34,7 @@ const PRAGMAS = [
   'synchronous = FULL',
   'fullfsync = ON',
   'wal_autocheckpoint = 8000',
-  'cache_size = -131072',
+  'cache_size = -32768',
   'temp_store = MEMORY',
 ]
 
@@ -42,7 +43,7 @@ export class SqliteAppender {
   readonly #db: DatabaseSync
   readonly #clock: Clock
   readonly #writer: string
-  readonly #streams = new Map<string, OpenStream>()
+  readonly #streams = new LRUCache<string, OpenStream>({ max: KNOWN_STREAMS })
   readonly #sql: Record<
     'findStream' | 'addStream' | 'findHead' | 'addEntry' | 'addEvent' | 'findEvent' | 'probe' | 'last',
     StatementSync
@@ -98,11 +99,11 @@ export class SqliteAppender {
     const position = this.#lastPosition + 1
     if (this.#sql.addEntry.run(open.key, id, position).changes === 0) return this.#findDuplicate(open.key, id)
 
-    const { revision, metadata } = chain(stream, event, open.head, this.#clock(), this.#writer)
+    const { revision, metadata, metadataJson } = chain(stream, event, open.head, this.#clock(), this.#writer)
     // OR IGNORE is for ids; a revision that exists already means a second writer.
     if (this.#sql.addEntry.run(open.key, revision, position).changes === 0)
       throw new Error(`revision ${revision} exists: the log has another writer`)
-    this.#sql.addEvent.run(position, open.key, revision, event.type, event.json, JSON.stringify(metadata))
+    this.#sql.addEvent.run(position, open.key, revision, event.type, event.json, metadataJson)
     open.head = { revision, hash: metadata.hash, recordedAt: metadata.recordedAt }
     this.#lastPosition = position
     return { duplicate: false, revision, position }
@@ -117,19 +118,13 @@ export class SqliteAppender {
 
   #openStream(name: string): OpenStream {
     let open = this.#streams.get(name)
-    // Put behind the others again, so that the first of the map is the one longest unused.
-    if (open !== undefined) this.#streams.delete(name)
-    else
+    if (open === undefined) {
       open = this.#findStream(name) ?? {
         key: Number(this.#sql.addStream.run(name).lastInsertRowid),
         head: null,
       }
-    this.#streams.set(name, open)
-    if (this.#streams.size > KNOWN_STREAMS)
-      for (const oldest of this.#streams.keys()) {
-        this.#streams.delete(oldest)
-        break
-      }
+      this.#streams.set(name, open)
+    }
     return open
   }
 

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { Command } from 'commander'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
-import { buildApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { ConfigMistake, LiveConfig, readSettings, type Settings } from '../config.ts'
 import { DataFolder } from '../data-folder.ts'
-import { type LogLocation, openStore } from '../event-store/open.ts'
+import { type LogLocation, openStore, storeThread } from '../event-store/open.ts'
 import { type FirstSecrets, firstStartText, writeFirstConfig } from '../first-start.ts'
 import { Metrics } from '../http/metrics.ts'
 import { ReadModels } from '../projecting/read-models.ts'
@@ -49,10 +49,15 @@ async function start(settings: Settings): Promise<void> {
   const closeAll = async () => {
     for (const close of closing.splice(0).reverse()) await close()
   }
+  // Threads take longest to start, so they start first, beside what this one has to load.
+  const threads = { store: storeThread(), projector: ReadModels.thread() }
+  for (const thread of Object.values(threads)) closing.push(() => void thread.terminate())
+  const appModule = import('../app.ts')
+  let secrets: FirstSecrets | null = null
   try {
     const folder = await DataFolder.open(settings.dataFolder, clock())
     closing.push(() => folder.close())
-    const secrets = firstConfig(settings, folder)
+    secrets = firstConfig(settings, folder)
     const config = await LiveConfig.open(settings.configPath)
     config.watch((mistake) => {
       if (mistake === null) logger.info('the config was read again')
@@ -69,6 +74,7 @@ async function start(settings: Settings): Promise<void> {
     closing.push(() => store.close())
     const readModels = await ReadModels.start({ location, folder: folder.projectionsPath })
     closing.push(() => readModels.close())
+    const { buildApp } = await appModule
     const app = await buildApp({ store, readModels, config, clock, metrics, logger })
     closing.push(() => app.close())
 
@@ -78,6 +84,9 @@ async function start(settings: Settings): Promise<void> {
     const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host
     if (secrets !== null) console.log(firstStartText(`http://${host}:${port}`, settings.configPath, secrets))
   } catch (error) {
+    // The config stays, and the next start is not the first: its secrets have to be shown now.
+    if (secrets !== null)
+      console.log(firstStartText(`http://${settings.host}:${settings.port}`, settings.configPath, secrets))
     await closeAll()
     throw error
   }
@@ -91,10 +100,7 @@ function firstConfig(settings: Settings, folder: DataFolder): FirstSecrets | nul
   return writeFirstConfig(settings.configPath)
 }
 
-async function listen(
-  app: Awaited<ReturnType<typeof buildApp>>,
-  { host, port }: Settings,
-): Promise<AddressInfo> {
+async function listen(app: FastifyInstance, { host, port }: Settings): Promise<AddressInfo> {
   await app.listen({ host, port })
   const address = app.server.address()
   if (address === null || typeof address === 'string') throw new Error('listens at no port')

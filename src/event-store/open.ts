@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads'
 import type { EventLog, EventStore } from './event-store.ts'
 import { SqliteLog } from './sqlite/sqlite-log.ts'
 import { SqliteEventStore } from './sqlite/sqlite-store.ts'
@@ -10,10 +11,16 @@ export async function openLog(location: LogLocation): Promise<EventLog> {
   return new SqliteLog(location.path)
 }
 
+/** A thread that the store will want, started ahead of knowing which log it is for. */
+export function storeThread(): Worker {
+  return SqliteEventStore.thread()
+}
+
 /** Opens the log for appending; `writer` is the data folder's id, `onBatch` hears the size of each commit. */
 export async function openStore(
   location: LogLocation,
   options: { writer: string; onBatch?: (size: number) => void },
+  thread = storeThread(),
 ): Promise<EventStore> {
-  return SqliteEventStore.open({ path: location.path, ...options })
+  return SqliteEventStore.open({ path: location.path, ...options }, thread)
 }

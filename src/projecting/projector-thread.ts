@@ -1,12 +1,13 @@
 /** The thread that keeps the projections up with the log, off the one that serves HTTP. */
+
 import { setTimeout as delay } from 'node:timers/promises'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { projections } from '../../projections/index.ts'
 import { type LogLocation, openLog } from '../event-store/open.ts'
 import { Generation } from './generation.ts'
 import { type Progress, Projector } from './projector.ts'
 
-/** What the thread is started with. */
+/** What the thread is told first. */
 export interface ProjectorData {
   readonly location: LogLocation
   /** Where the generations are. */
@@ -20,8 +21,11 @@ export type ProjectorReport =
 
 const port = parentPort
 if (port === null) throw new Error('runs as a worker thread')
-const { location, folder }: ProjectorData = workerData
+const { location, folder } = await new Promise<ProjectorData>((resolve) => port.once('message', resolve))
 const report = (message: ProjectorReport): void => port.postMessage(message)
+
+const stop = new AbortController()
+port.once('message', () => stop.abort())
 
 const log = await openLog(location)
 const generations = new Map(
@@ -32,8 +36,6 @@ const generations = new Map(
 )
 report({ opened: Array.from(generations, ([name, { path, number }]) => ({ name, path, number })) })
 
-const stop = new AbortController()
-port.once('message', () => stop.abort())
 const projector = new Projector({
   log,
   generations,

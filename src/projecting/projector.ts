@@ -52,7 +52,8 @@ export class Projector {
       const wanted = (performance.now() - begun) * PAUSE_MS.ofRound
       if (this.#halted.size > 0) await pause(RETRY_MS, signal)
       else if (!moved) await log.waitBehind(this.#lowest(), signal)
-      else if (!behind) await pause(Math.min(Math.max(wanted, PAUSE_MS.least), PAUSE_MS.most), signal)
+      // Behind the head it does not rest, but lets messages in: it may have been told to stop.
+      else await pause(behind ? 0 : Math.min(Math.max(wanted, PAUSE_MS.least), PAUSE_MS.most), signal)
     }
   }
 

@@ -34,9 +34,14 @@ export class ReadModels {
   readonly #waiting = new Set<Waiting>()
   #failed: string | null = null
 
+  /** Starts a thread to project with: it takes a while, and nothing has to be known for it. */
+  static thread(): Worker {
+    return new Worker(new URL('./projector-thread.ts', import.meta.url))
+  }
+
   /** Starts projecting. Rejects where a generation's file is not to be used. */
-  static async start(data: ProjectorData): Promise<ReadModels> {
-    const thread = new Worker(new URL('./projector-thread.ts', import.meta.url), { workerData: data })
+  static async start(data: ProjectorData, thread = ReadModels.thread()): Promise<ReadModels> {
+    thread.postMessage(data)
     const [report]: ProjectorReport[] = await once(thread, 'message')
     if (report === undefined || !('opened' in report))
       throw new Error('the projector did not say what it opened')

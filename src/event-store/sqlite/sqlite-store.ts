@@ -5,7 +5,7 @@ import { type Appended, type EventStore, StoreError } from '../event-store.ts'
 import type { Append } from './appender.ts'
 import { positionOf } from './position.ts'
 import { SqliteLog } from './sqlite-log.ts'
-import type { WriterAnswer, WriterRequest } from './writer-thread.ts'
+import type { WriterAnswer, WriterData, WriterRequest } from './writer-thread.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -42,15 +42,20 @@ export class SqliteEventStore implements EventStore {
   #batchesAhead = 0
   #dead: StoreError | null = null
 
+  /** Starts a thread to open a log with: it takes a while, and nothing has to be known for it. */
+  static thread(): Worker {
+    return new Worker(new URL('./writer-thread.ts', import.meta.url))
+  }
+
   /** Opens the log, made where there is none. Rejects where the file is not to be used. */
-  static async open(options: SqliteStoreOptions): Promise<SqliteEventStore> {
-    const { path, writer } = options
-    const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), {
-      workerData: { path, writer },
-    })
+  static async open(
+    { path, writer, onBatch }: SqliteStoreOptions,
+    thread = SqliteEventStore.thread(),
+  ): Promise<SqliteEventStore> {
+    thread.postMessage({ path, writer } satisfies WriterData)
     // The first thing it says is that the log is open; what it throws before that rejects here.
     await once(thread, 'message')
-    return new SqliteEventStore(thread, new SqliteLog(path), options.onBatch ?? (() => {}))
+    return new SqliteEventStore(thread, new SqliteLog(path), onBatch ?? (() => {}))
   }
 
   private constructor(writer: Worker, log: SqliteLog, onBatch: (size: number) => void) {

@@ -1,10 +1,16 @@
 /** The thread that commits: each batch that it is sent is one transaction. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../../clock.ts'
 import { type Append, SqliteAppender } from './appender.ts'
 import { Wake } from './wake.ts'
 
-/** What the writer is asked. `probe` says whether anything can be written. */
+/** What the writer is told first: which log to open, and the data folder's id. */
+export interface WriterData {
+  readonly path: string
+  readonly writer: string
+}
+
+/** What the writer is asked then. `probe` says whether anything can be written. */
 export type WriterRequest =
   | { readonly appends: readonly Append[] }
   | { readonly probe: number }
@@ -22,7 +28,7 @@ export type WriterAnswer =
 
 const port = parentPort
 if (port === null) throw new Error('runs as a worker thread')
-const { path, writer }: { path: string; writer: string } = workerData
+const { path, writer } = await new Promise<WriterData>((resolve) => port.once('message', resolve))
 const appender = new SqliteAppender(path, writer, systemClock())
 const wake = new Wake(appender.logId)
 const answer = (message: WriterAnswer): void => port.postMessage(message)

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import type { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { type ProjectionName, projectionNames, projections, type Queries } from '../../projections/index.ts'
 import type { Position } from '../ledger/event.ts'
 import { isParked, openGeneration, readCheckpoint } from './generation.ts'
 import type { Progress } from './projector.ts'
 import type { ProjectorData, ProjectorReport } from './projector-thread.ts'
+import { startProjectorThread } from './thread.ts'
 
 /** What one read sees: rows, and how far in the log they go, both of one moment. */
 export interface ReadView<Name extends ProjectionName> {
@@ -34,13 +35,8 @@ export class ReadModels {
   readonly #waiting = new Set<Waiting>()
   #failed: string | null = null
 
-  /** Starts a thread to project with: it takes a while, and nothing has to be known for it. */
-  static thread(): Worker {
-    return new Worker(new URL('./projector-thread.ts', import.meta.url))
-  }
-
   /** Starts projecting. Rejects where a generation's file is not to be used. */
-  static async start(data: ProjectorData, thread = ReadModels.thread()): Promise<ReadModels> {
+  static async start(data: ProjectorData, thread = startProjectorThread()): Promise<ReadModels> {
     thread.postMessage(data)
     const [report]: ProjectorReport[] = await once(thread, 'message')
     if (report === undefined || !('opened' in report))

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { NewEvent, Position, StoredEvent } from '../../ledger/event.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store.ts'
 import type { Append } from './appender.ts'
 import { positionOf } from './position.ts'
 import { SqliteLog } from './sqlite-log.ts'
+import { startWriterThread } from './thread.ts'
 import type { WriterAnswer, WriterData, WriterRequest } from './writer-thread.ts'
 
 export interface SqliteStoreOptions {
@@ -42,15 +43,10 @@ export class SqliteEventStore implements EventStore {
   #batchesAhead = 0
   #dead: StoreError | null = null
 
-  /** Starts a thread to open a log with: it takes a while, and nothing has to be known for it. */
-  static thread(): Worker {
-    return new Worker(new URL('./writer-thread.ts', import.meta.url))
-  }
-
   /** Opens the log, made where there is none. Rejects where the file is not to be used. */
   static async open(
     { path, writer, onBatch }: SqliteStoreOptions,
-    thread = SqliteEventStore.thread(),
+    thread = startWriterThread(),
   ): Promise<SqliteEventStore> {
     thread.postMessage({ path, writer } satisfies WriterData)
     // The first thing it says is that the log is open; what it throws before that rejects here.

@@ -69,7 +69,7 @@ export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopR
     async ({ params: { s }, query }, reply) => {
       if (query.after !== undefined) reads.position(query.after)
       const { at = null, knownAt = null } = query
-      const { e164, spellings } = readPhone(query.phone, shop(s).region)
+      const { e164, spellings } = await readPhone(query.phone, shop(s).region)
       const found = await reads.projectedToHead('subscriber-status', ({ queries, position }) => ({
         subscriberIds: queries.everHad(s, spellings),
         position,

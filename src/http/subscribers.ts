@@ -41,7 +41,7 @@ export async function subscriberRoutes(app: FastifyInstance, { reads, shop }: Sh
     },
     async ({ params, query }, reply) => {
       const { status = null, email = null, phone, limit } = query
-      const phones = phone === undefined ? null : readPhone(phone, shop(params.s).region).spellings
+      const phones = phone === undefined ? null : (await readPhone(phone, shop(params.s).region)).spellings
       const [behind = null] = decodeCursor(query.cursor, Cursor) ?? []
       return reads.projected('subscriber-status', query.after, ({ queries, position, isParked }) => {
         const found = queries.list(params.s, { status, phones, email }, behind, limit + 1)

@@ -79,7 +79,10 @@ export const Subscriber = z
   })
   .meta({ id: 'Subscriber' })
 
-const twoTimes = {
+const consent = {
+  status,
+  since: instant.nullable(),
+  evidence: Evidence.nullable(),
   at: instant.nullable().meta({ description: 'As of when; null is no bound' }),
   knownAt: instant.nullable().meta({ description: 'As known when; null is no bound' }),
 }
@@ -88,10 +91,7 @@ export const SubscriberConsent = z
   .object({
     shopId: z.string(),
     subscriberId: z.string(),
-    status,
-    since: instant.nullable(),
-    evidence: Evidence.nullable(),
-    ...twoTimes,
+    ...consent,
   })
   .meta({ id: 'SubscriberConsent' })
 
@@ -102,10 +102,7 @@ export const PhoneConsent = z
     subscriberIds: z
       .array(z.string())
       .meta({ description: 'Everyone in this shop who has ever had the number' }),
-    status,
-    since: instant.nullable(),
-    evidence: Evidence.nullable(),
-    ...twoTimes,
+    ...consent,
   })
   .meta({ id: 'PhoneConsent' })
 

@@ -1,3 +1,4 @@
+import type { CountryCode } from 'libphonenumber-js'
 import { Refusal } from './problems.ts'
 
 export interface PhoneNumber {
@@ -7,12 +8,11 @@ export interface PhoneNumber {
 }
 
 /** Reads a phone number in any common spelling; without a country code it is of `region`. Rejects with a `Refusal`. */
-export async function readPhone(text: string, region: string): Promise<PhoneNumber> {
+export async function readPhone(text: string, region: CountryCode): Promise<PhoneNumber> {
   // Loaded by the first who asks: the library is a tenth of what a start would load.
-  const { isSupportedCountry, parsePhoneNumberFromString } = await import('libphonenumber-js')
-  const home = isSupportedCountry(region) ? region : undefined
+  const { parsePhoneNumberFromString } = await import('libphonenumber-js')
   // A plus that was not escaped comes as a space; then there is no other way that a number begins with one.
-  const phone = parsePhoneNumberFromString(text.startsWith(' ') ? `+${text.trim()}` : text, home)
+  const phone = parsePhoneNumberFromString(text.startsWith(' ') ? `+${text.trim()}` : text, region)
   if (phone === undefined || !phone.isPossible())
     throw new Refusal(
       'bad-parameter',
@@ -20,6 +20,6 @@ export async function readPhone(text: string, region: string): Promise<PhoneNumb
     )
   const { number: e164, nationalNumber } = phone
   const local =
-    parsePhoneNumberFromString(nationalNumber, home)?.number === e164 ? [String(nationalNumber)] : []
+    parsePhoneNumberFromString(nationalNumber, region)?.number === e164 ? [String(nationalNumber)] : []
   return { e164, spellings: [e164, e164.slice(1), ...local] }
 }

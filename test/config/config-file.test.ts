@@ -78,6 +78,7 @@ describe('a mistake is told in one line that names file and field, and quotes no
     ['shops.0.timeZone', { shops: [{ ...SHOP, timeZone: 'Mars/Olympus' }] }],
     ['shops.0.region', { shops: [{ ...SHOP, region: 'XX' }] }],
     ['shops.0.region', { shops: [{ ...SHOP, region: 'us' }] }],
+    ['shops.0.region', { shops: [{ ...SHOP, region: 'UK' }] }],
     ['shops.0.apiToken', { shops: [{ ...SHOP, apiToken: `${SECRET} ` }] }],
     ['shops.0', { shops: [{ ...SHOP, signingToken: SECRET }] }],
     ['apiKeys.0.sha256', { shops: [SHOP], apiKeys: [{ ...KEY, sha256: SECRET }] }],

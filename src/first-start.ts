@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { sha256 } from './ledger/event.ts'
 
 /** The shop of Postscript's own example, and that example's delivery. */
 const SHOP_ID = 'shop_1234567abcd'
@@ -41,7 +42,7 @@ export function writeFirstConfig(path: string): FirstSecrets {
     apiKeys: [
       {
         name: 'first key',
-        sha256: createHash('sha256').update(secrets.apiKey).digest('hex'),
+        sha256: sha256(secrets.apiKey),
         scopes: ['read', 'operate'],
         shops: ['*'],
       },

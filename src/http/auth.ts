@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { ApiKeyConfig, LiveConfig } from '../config.ts'
+import { sha256 } from '../ledger/event.ts'
 import { Refusal } from './problems.ts'
 
 export type Scope = ApiKeyConfig['scopes'][number]
@@ -19,7 +19,7 @@ export class ApiKeys {
     const [, secret] = /^Bearer +([!-~]+)$/i.exec(authorization ?? '') ?? []
     if (secret === undefined) throw new Refusal('unauthorized', 'send Authorization: Bearer <key>')
     // Looked up by its digest, so how long it takes tells nothing of a key.
-    const key = this.#keys.get(createHash('sha256').update(secret).digest('hex'))
+    const key = this.#keys.get(sha256(secret))
     if (key === undefined) throw new Refusal('unauthorized', 'there is no such key')
     if (!key.scopes.includes(scope)) throw new Refusal('forbidden', `the key lacks the scope ${scope}`)
     return key

@@ -42,7 +42,6 @@ export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopR
       },
     },
     async ({ params: { s, id }, query }, reply) => {
-      if (query.after !== undefined) reads.position(query.after)
       const { at = null, knownAt = null } = query
       const { facts, position } = await reads.subscriber(s, id)
       if (facts.length === 0) throw unknownSubscriber()
@@ -67,7 +66,6 @@ export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopR
       },
     },
     async ({ params: { s }, query }, reply) => {
-      if (query.after !== undefined) reads.position(query.after)
       const { at = null, knownAt = null } = query
       const { e164, spellings } = await readPhone(query.phone, shop(s).region)
       const found = await reads.projectedToHead('subscriber-status', ({ queries, position }) => ({
@@ -103,7 +101,6 @@ export async function consentRoutes(app: FastifyInstance, { reads, shop }: ShopR
       },
     },
     async ({ params: { s, id }, query }, reply) => {
-      if (query.after !== undefined) reads.position(query.after)
       const { facts, position } = await reads.subscriber(s, id)
       if (facts.length === 0) throw unknownSubscriber()
       const history = consentHistory(facts, query.knownAt ?? null)

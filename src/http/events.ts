@@ -35,7 +35,6 @@ export async function eventRoutes(app: FastifyInstance, { reads, store }: ShopRo
       },
     },
     async ({ params: { s, id }, query }, reply) => {
-      if (query.after !== undefined) reads.position(query.after)
       const [from = 0] = decodeCursor(query.cursor, Revision) ?? []
       const position = await store.head()
       const found = await store.readStream(streams.subscriber(s, id), from, query.limit + 1)

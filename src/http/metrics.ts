@@ -4,8 +4,7 @@ import type { EventLog } from '../event-store/event-store.ts'
 import { microsecondsBetween } from '../ledger/instant.ts'
 import type { Progress } from '../projecting/projector.ts'
 
-const RESULTS = ['recorded', 'duplicate', 'refused', 'unavailable'] as const
-type DeliveryResult = (typeof RESULTS)[number]
+type DeliveryResult = 'recorded' | 'duplicate' | 'refused' | 'unavailable'
 
 /** What the ledger counts of itself, for Prometheus. One registry an app, so that two in one process don't mix. */
 export class Metrics {

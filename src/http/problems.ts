@@ -15,7 +15,6 @@ const PROBLEMS = {
   'not-found': { status: 404, title: 'There is no such resource' },
   'unknown-shop': { status: 404, title: 'There is no such shop' },
   'unknown-subscriber': { status: 404, title: 'There is no such subscriber' },
-  'method-not-allowed': { status: 405, title: 'The resource does not take this method' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is of no supported type' },
   'store-unavailable': { status: 503, title: 'The event store cannot be reached' },

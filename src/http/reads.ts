@@ -22,10 +22,10 @@ export class Reads {
   /** Reads a projection once it has handled the event at `after`. Rejects with a `Refusal` where that takes too long. */
   async projected<Name extends ProjectionName, T>(
     name: Name,
-    after: string | undefined,
+    after: Position | undefined,
     read: (view: ReadView<Name>) => T,
   ): Promise<T> {
-    if (after !== undefined) await this.#reached(name, this.position(after))
+    if (after !== undefined) await this.#reached(name, after)
     return this.#models.read(name, read)
   }
 
@@ -39,7 +39,7 @@ export class Reads {
     return this.#models.read(name, read)
   }
 
-  /** What a subscriber's own stream says, null where there is no such stream; with the position that it is read at. */
+  /** What a subscriber's own stream says, nothing where there is no such stream; with the position that it is read at. */
   async subscriber(
     shopId: string,
     id: string,
@@ -55,13 +55,6 @@ export class Reads {
   /** The header that says which position an answer is computed from. */
   header(position: Position | null): { 'ledger-position': string } {
     return { 'ledger-position': position ?? this.#store.start }
-  }
-
-  /** Checks the text of an `after`. Throws a `Refusal`. */
-  position(after: string): Position {
-    if (!this.#store.isPosition(after))
-      throw new Refusal('bad-parameter', 'after: must be a position that the ledger gave')
-    return after
   }
 
   async #reached(name: ProjectionName, position: Position): Promise<void> {

@@ -18,6 +18,7 @@ export interface ShopParts {
 }
 
 const Params = z.object({ s: z.string() })
+const Query = z.object({ after: z.string().optional() })
 
 /** Everything below `/v1/shops/{s}`: for keys that may read, of shops that they are for. */
 export async function shopRoutes(
@@ -39,6 +40,12 @@ export async function shopRoutes(
     const { s } = Params.parse(request.params)
     requireShop(key, s)
     shop(s)
+  })
+  // Of every read, whether it waits for the position or is current anyway.
+  app.addHook('preHandler', async (request) => {
+    const { after } = Query.parse(request.query)
+    if (after !== undefined && !store.isPosition(after))
+      throw new Refusal('bad-parameter', 'after: must be a position that the ledger gave')
   })
   app.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, security: [{ key: [] }] }

@@ -47,6 +47,8 @@ const PRAGMAS = [
   'temp_store = MEMORY',
 ]
 
+const META = 'SELECT log, projection, version, number, checkpoint FROM generation'
+
 const Meta = z.object({
   log: z.string(),
   projection: z.string(),
@@ -75,7 +77,6 @@ export class Generation {
   readonly number: number
   readonly path: string
   readonly #db: DatabaseSync
-  readonly #version: number
   readonly #reopen: () => OpenProjection
   #open: OpenProjection
   #parked: Set<string>
@@ -100,16 +101,12 @@ export class Generation {
     log: string,
     number: number,
   ): Generation | null {
-    let generation: Generation
     try {
-      generation = new Generation(home, projection, log, number)
+      return new Generation(home, projection, log, number)
     } catch (error) {
       if (isSqliteError(error) || error instanceof UnusableDatabase) return null
       throw error
     }
-    if (generation.#version === projection.version) return generation
-    generation.close()
-    return null
   }
 
   private constructor(home: string, projection: AnyProjection, log: string, number: number) {
@@ -118,16 +115,14 @@ export class Generation {
     const db = openForWriting(this.path, GENERATION, PRAGMAS)
     try {
       if (db.prepare('SELECT 1 FROM generation').get() === undefined) begin(db, projection, log, number)
-      const meta = readMeta(db)
+      const meta = Meta.parse(db.prepare(META).get())
       if (meta.log !== log)
         throw new ForeignGeneration(`${home} was built from another log: delete it to build it from this one`)
-      this.#version = meta.version
+      if (meta.version !== projection.version) throw new UnusableDatabase(`${this.path}: of another version`)
       this.#checkpoint = meta.checkpoint
       this.#parked = readParked(db)
       this.#reopen = () => projection.open(db)
-      // The tables of another version are not to be opened: it is only looked at, and closed again.
-      this.#open =
-        meta.version === projection.version ? this.#reopen() : { name: projection.name, handle: () => {} }
+      this.#open = this.#reopen()
       this.#sql = {
         checkpoint: db.prepare('UPDATE generation SET checkpoint = ?'),
         park: db.prepare(
@@ -211,18 +206,31 @@ export class Generation {
   }
 }
 
-/** Opens a generation's file to read from, beside the thread that writes it. */
-export function openGeneration(path: string): DatabaseSync {
-  return openForReading(path, GENERATION)
-}
+/** A generation's file as it is read, beside the thread that writes it. */
+export class GenerationReader {
+  readonly db: DatabaseSync
+  readonly #meta: StatementSync
+  readonly #parked: StatementSync
 
-/** Reads how far the rows go, in whatever transaction `db` is in. */
-export function readCheckpoint(db: DatabaseSync): Position | null {
-  return readMeta(db).checkpoint
-}
+  constructor(path: string) {
+    this.db = openForReading(path, GENERATION)
+    this.#meta = this.db.prepare(META)
+    this.#parked = this.db.prepare('SELECT 1 FROM parked WHERE stream = ?')
+  }
 
-export function isParked(db: DatabaseSync, stream: string): boolean {
-  return db.prepare('SELECT 1 FROM parked WHERE stream = ?').get(stream) !== undefined
+  /** How far the rows go, in whatever transaction `db` is in. */
+  checkpoint(): Position | null {
+    return Meta.parse(this.#meta.get()).checkpoint
+  }
+
+  /** Whether events of this stream wait because one could not be handled. */
+  isParked(stream: string): boolean {
+    return this.#parked.get(stream) !== undefined
+  }
+
+  close(): void {
+    this.db.close()
+  }
 }
 
 function begin(
@@ -245,10 +253,6 @@ function begin(
 function readParked(db: DatabaseSync): Set<string> {
   const rows = db.prepare('SELECT stream FROM parked').all()
   return new Set(rows.map((row) => String(row['stream'])))
-}
-
-function readMeta(db: DatabaseSync): z.infer<typeof Meta> {
-  return Meta.parse(db.prepare('SELECT log, projection, version, number, checkpoint FROM generation').get())
 }
 
 function pathOf(home: string, number: number): string {

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Worker } from 'node:worker_threads'
 import { type ProjectionName, projectionNames, projections, type Queries } from '../../projections/index.ts'
 import type { Position } from '../ledger/event.ts'
-import { isParked, openGeneration, readCheckpoint } from './generation.ts'
+import { GenerationReader } from './generation.ts'
 import type { Progress } from './projector.ts'
 import type { ProjectorData, ProjectorReport } from './projector-thread.ts'
 import { startProjectorThread } from './thread.ts'
@@ -17,7 +17,7 @@ export interface ReadView<Name extends ProjectionName> {
 }
 
 interface Open<Name extends ProjectionName> {
-  readonly db: DatabaseSync
+  readonly generation: GenerationReader
   readonly queries: Queries<Name>
 }
 
@@ -50,8 +50,8 @@ export class ReadModels {
       name: Name,
       queries: (db: DatabaseSync) => Queries<Name>,
     ): Open<Name> => {
-      const db = openGeneration(paths.get(name) ?? '')
-      return { db, queries: queries(db) }
+      const generation = new GenerationReader(paths.get(name) ?? '')
+      return { generation, queries: queries(generation.db) }
     }
     this.#thread = thread
     this.#open = {
@@ -69,12 +69,13 @@ export class ReadModels {
 
   /** Reads rows and their position from one snapshot. */
   read<Name extends ProjectionName, T>(name: Name, read: (view: ReadView<Name>) => T): T {
-    const { db, queries } = this.#open[name]
-    db.exec('BEGIN')
+    const { generation, queries } = this.#open[name]
+    generation.db.exec('BEGIN')
     try {
-      return read({ queries, position: readCheckpoint(db), isParked: (stream) => isParked(db, stream) })
+      const position = generation.checkpoint()
+      return read({ queries, position, isParked: (stream) => generation.isParked(stream) })
     } finally {
-      db.exec('COMMIT')
+      generation.db.exec('COMMIT')
     }
   }
 
@@ -105,7 +106,7 @@ export class ReadModels {
       this.#thread.postMessage('stop')
       await once(this.#thread, 'exit')
     }
-    for (const { db } of Object.values(this.#open)) db.close()
+    for (const { generation } of Object.values(this.#open)) generation.close()
   }
 
   #heard(progress: readonly Progress[]): void {

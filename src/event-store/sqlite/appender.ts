@@ -25,6 +25,10 @@ interface OpenStream {
   head: StreamHead | null
 }
 
+const StreamRow = z.object({ id: z.int() })
+const HeadRow = z.object({ revision: z.int(), metadata: z.string() }).optional()
+const PlaceRow = z.object({ revision: z.int(), position: z.int() })
+
 /** So many streams' ends are remembered; what is not is looked up. */
 const KNOWN_STREAMS = 100_000
 
@@ -110,10 +114,7 @@ export class SqliteAppender {
   }
 
   #findDuplicate(stream: number, id: Uint8Array): AppendResult {
-    const found = z
-      .object({ revision: z.int(), position: z.int() })
-      .parse(this.#sql.findEvent.get(stream, id))
-    return { duplicate: true, ...found }
+    return { duplicate: true, ...PlaceRow.parse(this.#sql.findEvent.get(stream, id)) }
   }
 
   #openStream(name: string): OpenStream {
@@ -131,11 +132,8 @@ export class SqliteAppender {
   #findStream(name: string): OpenStream | null {
     const found = this.#sql.findStream.get(name)
     if (found === undefined) return null
-    const { id: key } = z.object({ id: z.int() }).parse(found)
-    const last = z
-      .object({ revision: z.int(), metadata: z.string() })
-      .optional()
-      .parse(this.#sql.findHead.get(key))
+    const { id: key } = StreamRow.parse(found)
+    const last = HeadRow.parse(this.#sql.findHead.get(key))
     if (last === undefined) return { key, head: null }
     const { hash, recordedAt } = EventMetadata.parse(JSON.parse(last.metadata))
     return { key, head: { revision: last.revision, hash, recordedAt } }

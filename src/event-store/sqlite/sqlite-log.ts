@@ -28,7 +28,8 @@ export class SqliteLog implements EventLog {
   readonly id: string
   readonly start = START
   readonly #db: DatabaseSync
-  readonly #wake: Wake
+  /** Made by the first who waits: a thread that only reads is not to be woken by each commit. */
+  #wake: Wake | null = null
   readonly #stream: StatementSync
   readonly #all: StatementSync
   readonly #head: StatementSync
@@ -38,7 +39,6 @@ export class SqliteLog implements EventLog {
   constructor(path: string) {
     this.#db = openForReading(path, LOG)
     this.id = readLogId(this.#db)
-    this.#wake = new Wake(this.id)
     this.#stream = this.#db.prepare(`${SELECT} JOIN entries n ON n.position = e.position
       WHERE n.stream = (SELECT id FROM streams WHERE name = ?) AND n.key >= ? AND n.key < x'' ORDER BY n.key LIMIT ?`)
     this.#all = this.#db.prepare(`${SELECT} WHERE e.position > ? ORDER BY e.position LIMIT ?`)
@@ -76,6 +76,7 @@ export class SqliteLog implements EventLog {
   }
 
   async waitBehind(after: Position | null, signal: AbortSignal): Promise<void> {
+    this.#wake ??= new Wake(this.id)
     while (!signal.aborted) {
       const { heard } = this.#wake
       const head = await this.head()
@@ -89,7 +90,7 @@ export class SqliteLog implements EventLog {
   }
 
   async close(): Promise<void> {
-    this.#wake.close()
+    this.#wake?.close()
     if (this.#db.isOpen) this.#db.close()
   }
 

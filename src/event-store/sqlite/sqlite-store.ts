@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
-import type { NewEvent, Position, StoredEvent } from '../../ledger/event.ts'
+import type { NewEvent } from '../../ledger/event.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store.ts'
 import type { Append } from './appender.ts'
 import { positionOf } from './position.ts'
@@ -31,8 +31,7 @@ const MOST_IN_FLIGHT = 10_000
  * The embedded log: a thread of its own commits, so that the thread that serves HTTP waits for no disk, and reads are
  * done on the caller's thread.
  */
-export class SqliteEventStore implements EventStore {
-  readonly #log: SqliteLog
+export class SqliteEventStore extends SqliteLog implements EventStore {
   readonly #writer: Worker
   readonly #onBatch: (size: number) => void
   readonly #appends: Pending<Appended>[] = []
@@ -51,26 +50,18 @@ export class SqliteEventStore implements EventStore {
     thread.postMessage({ path, writer } satisfies WriterData)
     // The first thing it says is that the log is open; what it throws before that rejects here.
     await once(thread, 'message')
-    return new SqliteEventStore(thread, new SqliteLog(path), onBatch ?? (() => {}))
+    return new SqliteEventStore(path, thread, onBatch ?? (() => {}))
   }
 
-  private constructor(writer: Worker, log: SqliteLog, onBatch: (size: number) => void) {
+  private constructor(path: string, writer: Worker, onBatch: (size: number) => void) {
+    super(path)
     this.#writer = writer
-    this.#log = log
     this.#onBatch = onBatch
     writer.on('message', (answer: WriterAnswer) => this.#settle(answer))
     writer.on('error', (error) =>
       this.#die(new StoreError('store-unavailable', 'the writer thread failed', { cause: error })),
     )
     writer.on('exit', () => this.#die(new StoreError('store-unavailable', 'the log is closed')))
-  }
-
-  get id(): string {
-    return this.#log.id
-  }
-
-  get start(): Position {
-    return this.#log.start
   }
 
   append(stream: string, event: NewEvent): Promise<Appended> {
@@ -90,38 +81,14 @@ export class SqliteEventStore implements EventStore {
     return new Promise((resolve, reject) => this.#probes.set(probe, { resolve, reject }))
   }
 
-  readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {
-    return this.#log.readStream(stream, from, limit)
-  }
-
-  readAll(after: Position | null, limit: number): Promise<StoredEvent[]> {
-    return this.#log.readAll(after, limit)
-  }
-
-  head(): Promise<Position | null> {
-    return this.#log.head()
-  }
-
-  countBehind(after: Position | null): Promise<number> {
-    return this.#log.countBehind(after)
-  }
-
-  waitBehind(after: Position | null, signal: AbortSignal): Promise<void> {
-    return this.#log.waitBehind(after, signal)
-  }
-
-  isPosition(text: string): text is Position {
-    return this.#log.isPosition(text)
-  }
-
   /** What was appended before is committed first. */
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     if (this.#dead === null) {
       this.#postTurn()
       this.#post({ close: true })
       await once(this.#writer, 'exit')
     }
-    await this.#log.close()
+    await super.close()
   }
 
   // What one turn of the event loop brought goes to the writer together.
@@ -153,11 +120,11 @@ export class SqliteEventStore implements EventStore {
       const { appended } = answer
       const settled = this.#appends.splice(0, appended.length / 3)
       settled.forEach(({ resolve }, index) => {
-        const [duplicate = 0, revision = 0, position = 0] = appended.subarray(index * 3, index * 3 + 3)
+        const at = index * 3
         resolve({
-          outcome: duplicate === 1 ? 'duplicate' : 'appended',
-          revision,
-          position: positionOf(position),
+          outcome: appended[at] === 1 ? 'duplicate' : 'appended',
+          revision: appended[at + 1] ?? 0,
+          position: positionOf(appended[at + 2] ?? 0),
         })
       })
       this.#onBatch(settled.length)

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { EventLog } from '../src/event-store/event-store.ts'
+import { type EventLog, eventOf } from '../src/event-store/event-store.ts'
 import { eventHash, type StoredEvent } from '../src/ledger/event.ts'
 
 /** The whole log, in its order. */
@@ -8,7 +8,7 @@ export async function allEvents(log: EventLog): Promise<StoredEvent[]> {
   for (;;) {
     const page = await log.readAll(events.at(-1)?.position ?? null, 500)
     if (page.length === 0) return events
-    events.push(...page)
+    events.push(...page.map(eventOf))
   }
 }
 

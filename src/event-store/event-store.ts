@@ -19,33 +19,58 @@ export interface Appended {
   readonly position: Position
 }
 
-/** The reading side. */
+/** The reading side. Everything that is asked of it rejects with `StoreError` where the log can't answer. */
 export interface EventLog {
   /** Names this log among all logs: projections built from one never answer for another. */
-  readonly id: string
+  id(): Promise<string>
   /** The place before the first event. */
   readonly start: Position
-  /** Up to `limit` events of a stream in order, from revision `from` on; empty where there is no such stream. */
+  /**
+   * Up to `limit` events of a stream in order, from revision `from` on; empty where there is no such stream. Rejects as
+   * `store-damaged` where an event is missing or is none of the ledger's.
+   */
   readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]>
-  /** Up to `limit` events behind `after`, in log order; fewer where they are large, none only at the end. */
-  readAll(after: Position | null, limit: number): Promise<StoredEvent[]>
-  /** The position of the last event, null while there is none. */
+  /**
+   * Up to `limit` entries behind `after`, in log order and none behind `upTo`, which is the head at the latest; fewer
+   * where they are large, none only at the end.
+   */
+  readAll(after: Position | null, limit: number, upTo?: Position): Promise<LogEntry[]>
+  /** The position of the last entry, null while there is none. */
   head(): Promise<Position | null>
-  /** How many events stand behind `after`. */
+  /** How many entries stand behind `after`; large numbers may be estimates. */
   countBehind(after: Position | null): Promise<number>
-  /** Resolves when the log has, or may have, an event behind `after`, or when `signal` aborts. */
+  /** Resolves when the log has, or may have, an entry behind `after`, or when `signal` aborts. */
   waitBehind(after: Position | null, signal: AbortSignal): Promise<void>
   /** Whether `text` can be a position of this engine. */
   isPosition(text: string): text is Position
   close(): Promise<void>
 }
 
+/** What stands at a place in the log: an event, but for what somebody else wrote there or what was damaged. */
+export type LogEntry = StoredEvent | ForeignEntry
+
+/** Something in one of the ledger's streams that is no event of the ledger's. */
+export interface ForeignEntry {
+  readonly stream: string
+  readonly revision: number
+  readonly position: Position
+  /** What is wrong with it. Quotes nothing of it. */
+  readonly foreign: string
+}
+
 /**
  * - `store-unavailable`: it can't take or give anything now; try again
  * - `store-overloaded`: too much is under way; try again
+ * - `store-misconfigured`: credentials, certificate or address are wrong; somebody has to put that right
+ * - `store-refuses`: it will not take this event, however often it is tried
  * - `store-damaged`: what is stored is not what was written
  */
-export type StoreErrorCode = 'store-unavailable' | 'store-overloaded' | 'store-damaged'
+export type StoreErrorCode =
+  | 'store-unavailable'
+  | 'store-overloaded'
+  | 'store-misconfigured'
+  | 'store-refuses'
+  | 'store-damaged'
 
 export class StoreError extends Error {
   override name = 'StoreError'
@@ -55,6 +80,12 @@ export class StoreError extends Error {
     super(message, options)
     this.code = code
   }
+}
+
+/** The event, where `entry` is one. Throws `StoreError` where it is not. */
+export function eventOf(entry: LogEntry): StoredEvent {
+  if (!('foreign' in entry)) return entry
+  throw new StoreError('store-damaged', `${entry.stream}, revision ${entry.revision}: ${entry.foreign}`)
 }
 
 /** All events of a stream from revision `from` on, in order, read page by page. */

@@ -104,8 +104,9 @@ export class Metrics {
       async collect() {
         for (const { name: projection, checkpoint, parked: waiting } of progress()) {
           const [oldest] = await log.readAll(checkpoint, 1)
+          const isEvent = oldest !== undefined && !('foreign' in oldest)
           this.set({ projection }, await log.countBehind(checkpoint))
-          seconds.set({ projection }, oldest === undefined ? 0 : age(oldest.metadata.recordedAt, clock))
+          seconds.set({ projection }, isEvent ? age(oldest.metadata.recordedAt, clock) : 0)
           parked.set({ projection }, waiting)
         }
       },

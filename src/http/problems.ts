@@ -19,6 +19,8 @@ const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'The body is of no supported type' },
   'store-unavailable': { status: 503, title: 'The event store cannot be reached' },
   'store-overloaded': { status: 503, title: 'Too much is under way' },
+  'store-misconfigured': { status: 503, title: 'The event store refuses the ledger' },
+  'store-refuses': { status: 500, title: 'The event store refuses the event' },
   'store-damaged': { status: 500, title: 'What is stored is not what was written' },
   'not-projected-in-time': { status: 504, title: 'The position has not been projected in time' },
   internal: { status: 500, title: 'Something went wrong here' },

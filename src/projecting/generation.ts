@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import * as z from 'zod'
-import type { Position, StoredEvent } from '../ledger/event.ts'
+import { eventOf, type LogEntry } from '../event-store/event-store.ts'
+import type { Position } from '../ledger/event.ts'
 import type { Fact } from '../ledger/interpret.ts'
 import {
   type DatabaseKind,
@@ -16,11 +17,12 @@ import type { AnyProjection, OpenProjection } from './projection.ts'
 
 /** A generation's own tables, beside those of its projection. */
 const GENERATION: DatabaseKind = {
-  applicationId: 0x4c50524a,
+  applicationId: 0x4c50524b,
   migrations: [
     `
     CREATE TABLE generation (
-      log TEXT NOT NULL,
+      -- Null until the log could be asked which one it is.
+      log TEXT,
       projection TEXT NOT NULL,
       version INTEGER NOT NULL,
       number INTEGER NOT NULL,
@@ -30,7 +32,7 @@ const GENERATION: DatabaseKind = {
     CREATE TABLE parked (
       stream TEXT PRIMARY KEY,
       revision INTEGER NOT NULL,
-      event_id TEXT NOT NULL,
+      event_id TEXT,
       error TEXT NOT NULL,
       waiting INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
@@ -50,16 +52,16 @@ const PRAGMAS = [
 const META = 'SELECT log, projection, version, number, checkpoint FROM generation'
 
 const Meta = z.object({
-  log: z.string(),
+  log: z.string().nullable(),
   projection: z.string(),
   version: z.int(),
   number: z.int(),
   checkpoint: z.string().nullable(),
 })
 
-/** An event and what it says, read once for all projections; or why it could not be read. */
+/** An entry and what it says, read once for all projections; or why it could not be read. */
 export interface Reading {
-  readonly event: StoredEvent
+  readonly entry: LogEntry
   readonly fact: Fact | Error
 }
 
@@ -80,11 +82,15 @@ export class Generation {
   readonly #reopen: () => OpenProjection
   #open: OpenProjection
   #parked: Set<string>
-  readonly #sql: Record<'checkpoint' | 'park' | 'wait', StatementSync>
+  readonly #sql: Record<'checkpoint' | 'park' | 'wait' | 'bind', StatementSync>
   #checkpoint: Position | null
+  #log: string | null
 
-  /** Opens the newest generation where it is of this version, else begins the next one and deletes what was there. */
-  static openNewest(folder: string, projection: AnyProjection, log: string): Generation {
+  /**
+   * Opens the newest generation where it is of this version, else begins the next one and deletes what was there. `log`
+   * is null while the log can't be asked which one it is. Throws `ForeignGeneration`.
+   */
+  static openNewest(folder: string, projection: AnyProjection, log: string | null): Generation {
     const home = join(folder, projection.name)
     mkdirSync(home, { recursive: true })
     const numbers = generationNumbers(home)
@@ -98,7 +104,7 @@ export class Generation {
   static #openUsable(
     home: string,
     projection: AnyProjection,
-    log: string,
+    log: string | null,
     number: number,
   ): Generation | null {
     try {
@@ -109,15 +115,14 @@ export class Generation {
     }
   }
 
-  private constructor(home: string, projection: AnyProjection, log: string, number: number) {
+  private constructor(home: string, projection: AnyProjection, log: string | null, number: number) {
     this.number = number
     this.path = pathOf(home, number)
     const db = openForWriting(this.path, GENERATION, PRAGMAS)
     try {
       if (db.prepare('SELECT 1 FROM generation').get() === undefined) begin(db, projection, log, number)
       const meta = Meta.parse(db.prepare(META).get())
-      if (meta.log !== log)
-        throw new ForeignGeneration(`${home} was built from another log: delete it to build it from this one`)
+      this.#log = meta.log
       if (meta.version !== projection.version) throw new UnusableDatabase(`${this.path}: of another version`)
       this.#checkpoint = meta.checkpoint
       this.#parked = readParked(db)
@@ -125,12 +130,14 @@ export class Generation {
       this.#open = this.#reopen()
       this.#sql = {
         checkpoint: db.prepare('UPDATE generation SET checkpoint = ?'),
+        bind: db.prepare('UPDATE generation SET log = ?'),
         park: db.prepare(
           'INSERT INTO parked (stream, revision, event_id, error, waiting) VALUES (?, ?, ?, ?, 1)',
         ),
         wait: db.prepare('UPDATE parked SET waiting = waiting + 1 WHERE stream = ?'),
       }
       this.#db = db
+      if (log !== null) this.bind(log)
     } catch (error) {
       db.close()
       throw error
@@ -145,6 +152,17 @@ export class Generation {
   /** How many streams wait for an event that could not be handled. */
   get parked(): number {
     return this.#parked.size
+  }
+
+  /** Says which log it is built from. Throws `ForeignGeneration` where that was another one. */
+  bind(log: string): void {
+    if (this.#log === log) return
+    if (this.#log !== null)
+      throw new ForeignGeneration(
+        `${dirname(this.path)} was built from another log: delete it to build it from this one`,
+      )
+    this.#sql.bind.run(log)
+    this.#log = log
   }
 
   /**
@@ -162,7 +180,7 @@ export class Generation {
       // One of them can't be handled. Savepoints find it, and cost too much to be set when all is well.
       this.#handleAll(readings, (reading) => this.#handleOrPark(reading))
     }
-    this.#checkpoint = last.event.position
+    this.#checkpoint = last.entry.position
   }
 
   close(): void {
@@ -173,10 +191,10 @@ export class Generation {
     try {
       inTransaction(this.#db, () => {
         for (const reading of readings) {
-          if (this.#parked.has(reading.event.stream)) this.#sql.wait.run(reading.event.stream)
+          if (this.#parked.has(reading.entry.stream)) this.#sql.wait.run(reading.entry.stream)
           else handle(reading)
         }
-        this.#sql.checkpoint.run(readings.at(-1)?.event.position ?? null)
+        this.#sql.checkpoint.run(readings.at(-1)?.entry.position ?? null)
       })
     } catch (error) {
       this.#open = this.#reopen()
@@ -185,13 +203,14 @@ export class Generation {
     }
   }
 
-  #handleOne({ event, fact }: Reading): void {
+  #handleOne({ entry, fact }: Reading): void {
     if (fact instanceof Error) throw fact
-    this.#open.handle(fact, event)
+    this.#open.handle(fact, eventOf(entry))
   }
 
   #handleOrPark(reading: Reading): void {
-    const { stream, revision, metadata } = reading.event
+    const { stream, revision } = reading.entry
+    const eventId = 'foreign' in reading.entry ? null : reading.entry.metadata.id
     this.#db.exec('SAVEPOINT event')
     try {
       this.#handleOne(reading)
@@ -199,7 +218,7 @@ export class Generation {
       if (isSqliteError(error) && !isConstraint(error)) throw error
       this.#db.exec('ROLLBACK TO event')
       this.#open = this.#reopen()
-      this.#sql.park.run(stream, revision, metadata.id, describe(error))
+      this.#sql.park.run(stream, revision, eventId, describe(error))
       this.#parked.add(stream)
     }
     this.#db.exec('RELEASE event')
@@ -236,7 +255,7 @@ export class GenerationReader {
 function begin(
   db: DatabaseSync,
   { name, version, schema }: AnyProjection,
-  log: string,
+  log: string | null,
   number: number,
 ): void {
   inTransaction(db, () => {

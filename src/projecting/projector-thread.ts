@@ -28,10 +28,12 @@ const stop = new AbortController()
 port.once('message', () => stop.abort())
 
 const log = await openLog(location)
+// A log that can't be reached now is asked again, by the projector, until it answers.
+const id = await log.id().catch(() => null)
 const generations = new Map(
   Object.values(projections).map((projection) => [
     projection.name,
-    Generation.openNewest(folder, projection, log.id),
+    Generation.openNewest(folder, projection, id),
   ]),
 )
 report({ opened: Array.from(generations, ([name, { path, number }]) => ({ name, path, number })) })

@@ -1,5 +1,5 @@
-import type { EventLog } from '../event-store/event-store.ts'
-import type { Position, StoredEvent } from '../ledger/event.ts'
+import { type EventLog, eventOf, type LogEntry } from '../event-store/event-store.ts'
+import type { Position } from '../ledger/event.ts'
 import { interpret } from '../ledger/interpret.ts'
 import { isSqliteError } from '../sqlite.ts'
 import type { Generation, Reading } from './generation.ts'
@@ -22,8 +22,8 @@ export interface ProjectorOptions {
 }
 
 const PAGE = 10_000
-/** Before a failed round is tried again, in milliseconds. */
-const RETRY_MS = 1_000
+/** Before a failed round is tried again, in milliseconds: twice as long after each that failed too. */
+const RETRY_MS = { first: 250, most: 10_000 }
 /**
  * Between rounds that reach the head: at least this long, in milliseconds, at most that long, and otherwise so many times
  * as long as the round took. What is appended meanwhile is handled together, which costs less; and under heavy load the
@@ -46,12 +46,15 @@ export class Projector {
   async run(signal: AbortSignal): Promise<void> {
     const { log, pause } = this.#options
     this.#report()
+    let failed = 0
     while (!signal.aborted) {
       const begun = performance.now()
       const { moved, behind } = await this.#round()
       const wanted = (performance.now() - begun) * PAUSE_MS.ofRound
-      if (this.#halted.size > 0) await pause(RETRY_MS, signal)
-      else if (!moved) await log.waitBehind(this.#lowest(), signal)
+      failed = this.#halted.size > 0 && !moved ? failed + 1 : 0
+      if (this.#halted.size > 0)
+        await pause(Math.min(RETRY_MS.first * 2 ** (failed - 1), RETRY_MS.most), signal)
+      else if (!moved) await log.waitBehind(this.#lowest(), signal).catch(() => {})
       // Behind the head it does not rest, but lets messages in: it may have been told to stop.
       else await pause(behind ? 0 : Math.min(Math.max(wanted, PAUSE_MS.least), PAUSE_MS.most), signal)
     }
@@ -63,13 +66,16 @@ export class Projector {
     let moved = false
     let behind = false
     try {
+      const id = await log.id()
       const head = await log.head()
+      for (const generation of generations.values()) generation.bind(id)
       for (const group of byCheckpoint(generations).values()) {
-        const page = await log.readAll(group[0]?.[1].checkpoint ?? null, PAGE)
-        // What came after the head was read is left for the next round, so that groups meet there and become one.
-        const readings = page.filter(({ position }) => head !== null && position <= head).map(readingOf)
+        const checkpoint = group[0]?.[1].checkpoint ?? null
+        // Nothing behind the head as it was read, so that groups meet there and become one.
+        if (head === null || checkpoint === head) continue
+        const readings = (await log.readAll(checkpoint, PAGE, head)).map(readingOf)
         for (const [name, generation] of group) moved = this.#feed(name, generation, readings) || moved
-        if (readings.length === page.length && readings.at(-1)?.event.position !== head) behind = true
+        if (readings.at(-1)?.entry.position !== head) behind = true
       }
       this.#halted.delete('')
     } catch (error) {
@@ -110,11 +116,11 @@ export class Projector {
   }
 }
 
-function readingOf(event: StoredEvent): Reading {
+function readingOf(entry: LogEntry): Reading {
   try {
-    return { event, fact: interpret(event) }
+    return { entry, fact: interpret(eventOf(entry)) }
   } catch (error) {
-    return { event, fact: error instanceof Error ? error : new Error('unreadable') }
+    return { entry, fact: error instanceof Error ? error : new Error('unreadable') }
   }
 }
 

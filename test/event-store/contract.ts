@@ -85,7 +85,7 @@ export function describeEventStore(name: string, open: () => Promise<StoreUnderT
         const { store, reopen } = await open()
         await store.append(STREAM, texted(0))
         const again = await reopen()
-        expect(again.id).toBe(store.id)
+        expect(await again.id()).toBe(await store.id())
         expect(await again.append(STREAM, texted(1))).toMatchObject({ outcome: 'appended', revision: 1 })
         expectWholeChains(await allEvents(again))
       })

@@ -49,9 +49,10 @@ export function rowsOf(path: string): Record<string, unknown[]> {
 }
 
 /** A projector over `projections`, stopped and closed when the test is finished, if it was not before. */
-export function project(log: EventLog, folder: string, ...projections: readonly AnyProjection[]) {
+export async function project(log: EventLog, folder: string, ...projections: readonly AnyProjection[]) {
+  const id = await log.id()
   const generations = new Map(
-    projections.map((projection) => [projection.name, Generation.openNewest(folder, projection, log.id)]),
+    projections.map((projection) => [projection.name, Generation.openNewest(folder, projection, id)]),
   )
   /** Everything that was reported, oldest first. */
   const reports: (readonly Progress[])[] = []

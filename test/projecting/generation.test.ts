@@ -20,7 +20,7 @@ async function someLog(folder: string): Promise<EventStore> {
 
 /** Projects all of the log with a notebook, and stops: the file that it leaves. */
 async function build(store: EventStore, folder: string, version = 1): Promise<string> {
-  const { generations, last, stop } = project(
+  const { generations, last, stop } = await project(
     store,
     folder,
     notebook('notes', () => {}, version),

@@ -23,7 +23,7 @@ test('every projection is given every event once, in the order of the log', asyn
   const folder = temporaryFolder()
   const store = await openLog(folder)
   await fill(store, 2500)
-  const { generations, last } = project(store, folder, notebook('one'), notebook('two'))
+  const { generations, last } = await project(store, folder, notebook('one'), notebook('two'))
   const head = await store.head()
   await vi.waitFor(() => {
     for (const name of ['one', 'two']) expect(last(name)?.checkpoint).toBe(head)
@@ -42,7 +42,7 @@ test('an append wakes the projections; while nothing comes, nothing is asked of 
     waits: idle,
   })
   await fill(store, 10)
-  const { last } = project(log, folder, notebook('one'))
+  const { last } = await project(log, folder, notebook('one'))
   await vi.waitFor(() => expect(idle).toHaveBeenCalledTimes(1))
   const before = asked
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -57,7 +57,7 @@ test('a projection far behind does not hold up the others, and joins them in the
   const folder = temporaryFolder()
   const store = await openLog(folder)
   await fill(store, 1000)
-  const early = project(store, folder, notebook('old'))
+  const early = await project(store, folder, notebook('old'))
   const then = await store.head()
   await vi.waitFor(() => expect(early.last('old')?.checkpoint).toBe(then))
   await early.stop()
@@ -65,7 +65,7 @@ test('a projection far behind does not hold up the others, and joins them in the
   const { position } = await store.append(streamOf('s_1'), texted(9999))
   let reads = 0
   const log = watched(store, { asked: () => reads++ })
-  const both = project(log, folder, notebook('old'), notebook('new'))
+  const both = await project(log, folder, notebook('old'), notebook('new'))
   await vi.waitFor(() => expect(both.last('new')?.checkpoint).toBe(position))
   const abreast = both.reports.filter(
     (report) =>
@@ -91,7 +91,7 @@ test('an event that cannot be handled parks its subscriber, and everybody else g
   const picky = notebook('picky', (stream, revision) => {
     if (stream === streamOf('s_bad') && revision === 2) throw new RangeError('the text of +15551234567')
   })
-  const { generations, last } = project(store, folder, picky, notebook('easy'))
+  const { generations, last } = await project(store, folder, picky, notebook('easy'))
   const head = await store.head()
   await vi.waitFor(() => expect(last('picky')?.checkpoint).toBe(head))
   expect(last('picky')).toMatchObject({ parked: 1, halted: null })
@@ -112,12 +112,12 @@ test('a subscriber stays parked after a restart, and waits for all that comes', 
     if (revision === 0) throw new Error('never')
   })
   await store.append(streamOf('s_bad'), texted(0))
-  const first = project(store, folder, picky)
+  const first = await project(store, folder, picky)
   await vi.waitFor(() => expect(first.last('picky')?.parked).toBe(1))
   await first.stop()
 
   const { position } = await store.append(streamOf('s_bad'), texted(1))
-  const second = project(store, folder, notebook('picky'))
+  const second = await project(store, folder, notebook('picky'))
   await vi.waitFor(() => expect(second.last('picky')?.checkpoint).toBe(position))
   expect(rowsOf(second.generations.get('picky')?.path ?? '')).toMatchObject({
     note: [],
@@ -130,7 +130,7 @@ test('an event of a stream that is not the ledger’s is parked by its stream', 
   const store = await openLog(folder)
   await store.append('somebody.elses-stream', ownEvent('odd', {}, 'manual', instant('2026-03-01T10:00:00')))
   const { position } = await store.append(streamOf('s_1'), texted(0))
-  const { generations, last } = project(store, folder, notebook('one'))
+  const { generations, last } = await project(store, folder, notebook('one'))
   await vi.waitFor(() => expect(last('one')).toMatchObject({ checkpoint: position, parked: 1 }))
   expect(rowsOf(generations.get('one')?.path ?? '')['parked']).toMatchObject([
     { stream: 'somebody.elses-stream', error: expect.stringContaining('foreign-event') },
@@ -147,7 +147,7 @@ test('while the log cannot be read every projection says so, and goes on when it
       if (broken) throw Object.assign(new Error('the log cannot be read'), { code: 'store-unavailable' })
     },
   })
-  const { last } = project(log, folder, notebook('one'), notebook('two'))
+  const { last } = await project(log, folder, notebook('one'), notebook('two'))
   await vi.waitFor(() => {
     for (const name of ['one', 'two']) expect(last(name)?.halted).toBe('the log cannot be read')
   })
@@ -158,13 +158,13 @@ test('while the log cannot be read every projection says so, and goes on when it
 /** The same log, telling of each time that events are asked of it, or waited for. */
 function watched(store: EventStore, { asked, waits }: { asked: () => void; waits?: () => void }): EventLog {
   return {
-    id: store.id,
+    id: () => store.id(),
     start: store.start,
     readStream: (...range) => store.readStream(...range),
     // In small pages, as where events are large.
-    readAll: async (after, limit) => {
+    readAll: async (after, limit, upTo) => {
       asked()
-      return store.readAll(after, Math.min(limit, 100))
+      return store.readAll(after, Math.min(limit, 100), upTo)
     },
     head: () => store.head(),
     countBehind: (after) => store.countBehind(after),

@@ -144,7 +144,7 @@ test('a subscriber with a parked event is shown as incomplete, the others are no
     },
   }
   const store = await openLog(folder)
-  const projector = project(store, join(folder, 'projections'), mistaken)
+  const projector = await project(store, join(folder, 'projections'), mistaken)
   await expect.poll(() => projector.last('subscriber-status')?.checkpoint).toBe(position)
   await projector.stop()
   await store.close()

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { EventMetadata, type Position, type StoredEvent } from '../../ledger/event.ts'
 import { isJsonObject } from '../../ledger/json.ts'
 import { isSqliteError, openForReading } from '../../sqlite.ts'
-import { type EventLog, StoreError } from '../event-store.ts'
+import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
 import { isPosition, positionOf, rowOf, START } from './position.ts'
 import { LOG } from './schema.ts'
 import { Wake } from './wake.ts'
@@ -25,8 +25,8 @@ const SELECT = `SELECT e.position, s.name AS stream, e.revision, e.type, e.data,
 
 /** Reads the embedded log, on whichever thread it is opened. */
 export class SqliteLog implements EventLog {
-  readonly id: string
   readonly start = START
+  readonly #id: string
   readonly #db: DatabaseSync
   /** Made by the first who waits: a thread that only reads is not to be woken by each commit. */
   #wake: Wake | null = null
@@ -38,25 +38,34 @@ export class SqliteLog implements EventLog {
   /** `path` is of a log that exists. Throws where it is none, or of another release. */
   constructor(path: string) {
     this.#db = openForReading(path, LOG)
-    this.id = readLogId(this.#db)
+    this.#id = readLogId(this.#db)
     this.#stream = this.#db.prepare(`${SELECT} JOIN entries n ON n.position = e.position
       WHERE n.stream = (SELECT id FROM streams WHERE name = ?) AND n.key >= ? AND n.key < x'' ORDER BY n.key LIMIT ?`)
-    this.#all = this.#db.prepare(`${SELECT} WHERE e.position > ? ORDER BY e.position LIMIT ?`)
+    this.#all = this.#db.prepare(
+      `${SELECT} WHERE e.position > ? AND e.position <= ? ORDER BY e.position LIMIT ?`,
+    )
     this.#head = this.#db.prepare('SELECT max(position) AS position FROM events')
     // Positions have no gaps: what is counted is the distance.
     this.#count = this.#db.prepare('SELECT coalesce(max(position), 0) - ? AS events FROM events')
   }
 
-  async readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {
-    return this.#read(() => Array.from(this.#stream.iterate(stream, from, limit), storedEvent))
+  async id(): Promise<string> {
+    return this.#id
   }
 
-  async readAll(after: Position | null, limit: number): Promise<StoredEvent[]> {
+  async readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {
+    return this.#read(() =>
+      Array.from(this.#stream.iterate(stream, from, limit), (row) => eventOf(logEntry(row))),
+    )
+  }
+
+  async readAll(after: Position | null, limit: number, upTo?: Position): Promise<LogEntry[]> {
     return this.#read(() => {
-      const page: StoredEvent[] = []
+      const page: LogEntry[] = []
       let characters = 0
-      for (const row of this.#all.iterate(rowOf(after), limit)) {
-        page.push(storedEvent(row))
+      const last = upTo === undefined ? Number.MAX_SAFE_INTEGER : rowOf(upTo)
+      for (const row of this.#all.iterate(rowOf(after), last, limit)) {
+        page.push(logEntry(row))
         characters += String(row['data']).length + String(row['metadata']).length
         if (characters > PAGE_CHARACTERS) break
       }
@@ -76,7 +85,7 @@ export class SqliteLog implements EventLog {
   }
 
   async waitBehind(after: Position | null, signal: AbortSignal): Promise<void> {
-    this.#wake ??= new Wake(this.id)
+    this.#wake ??= new Wake(this.#id)
     while (!signal.aborted) {
       const { heard } = this.#wake
       const head = await this.head()
@@ -110,16 +119,21 @@ export function readLogId(db: DatabaseSync): string {
   return z.object({ id: z.string() }).parse(db.prepare('SELECT id FROM log').get()).id
 }
 
-function storedEvent(row: unknown): StoredEvent {
-  const { position, stream, revision, type, data: json, metadata } = Row.parse(row)
-  const data: unknown = JSON.parse(json)
-  if (!isJsonObject(data)) throw new StoreError('store-damaged', `event ${position} is no JSON object`)
-  return {
-    stream,
-    revision,
-    position: positionOf(position),
-    type,
-    data,
-    metadata: EventMetadata.parse(JSON.parse(metadata)),
+function logEntry(row: unknown): LogEntry {
+  const { position, stream, revision, type, data: dataJson, metadata: metadataJson } = Row.parse(row)
+  const place = { stream, revision, position: positionOf(position) }
+  const data = parsed(dataJson)
+  const metadata = EventMetadata.safeParse(parsed(metadataJson))
+  if (!isJsonObject(data)) return { ...place, foreign: 'its data are no JSON object' }
+  if (!metadata.success) return { ...place, foreign: "its metadata are none of the ledger's" }
+  return { ...place, type, data, metadata: metadata.data }
+}
+
+// What is no JSON is `undefined`, which no schema takes.
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
   }
 }

@@ -32,6 +32,22 @@ export default {
       'src/clock.ts',
     ]),
     may('src/traffic', ['src/ledger/', 'src/config.ts']),
+    may('src/verifying', [
+      'src/ledger/',
+      'src/event-store/',
+      'src/sqlite.ts',
+      'src/config.ts',
+      'src/data-folder.ts',
+      'src/status-line.ts',
+    ]),
+    may('src/copying', [
+      'src/ledger/',
+      'src/event-store/',
+      'src/clock.ts',
+      'src/config.ts',
+      'src/data-folder.ts',
+      'src/status-line.ts',
+    ]),
     may('src/http', ['src/', 'projections/', 'package.json']),
     {
       name: 'pure-domain',

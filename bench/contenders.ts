@@ -1,12 +1,16 @@
 /** Runs as a process of its own: `node bench/contenders.ts <role> [url]`. Prints the port it listens at. */
 
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { EventStoreDBClient, jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import pg from 'pg'
+import * as z from 'zod'
 import { systemClock } from '../src/clock.ts'
 import { LiveConfig } from '../src/config.ts'
-import { openStore } from '../src/event-store/open.ts'
+import type { EventStore } from '../src/event-store/event-store.ts'
+import { openEmbedded } from '../src/event-store/open.ts'
 import { writeFirstConfig } from '../src/first-start.ts'
 import { Metrics } from '../src/http/metrics.ts'
 import { webhookRoutes } from '../src/http/webhook.ts'
@@ -14,6 +18,8 @@ import { CallersThreadStore } from './callers-thread-store.ts'
 
 const [role, url = ''] = process.argv.slice(2)
 const PATH = '/webhooks/postscript'
+
+const Body = z.looseObject({ event_data: z.looseObject({ subscriber_id: z.string() }) })
 
 const roles: Readonly<Record<string, (app: FastifyInstance) => Promise<void>>> = {
   // Parses the body, as any route does that looks at it.
@@ -32,15 +38,34 @@ const roles: Readonly<Record<string, (app: FastifyInstance) => Promise<void>>> =
       return { result: 'recorded' }
     })
   },
+  // The bare client behind a route that parses the body: each subscriber at the revision that this process has seen.
+  eventstoredb: async (app) => {
+    const client = EventStoreDBClient.connectionString(url)
+    const credentials = { username: 'nobody', password: 'nobody' }
+    const run = randomUUID()
+    const revisions = new Map<string, Promise<bigint>>()
+    app.post(PATH, async ({ body }) => {
+      const data = Body.parse(body)
+      const stream = `bench.${run}-${data.event_data.subscriber_id}`
+      const append = async (expected: bigint | 'no_stream') => {
+        const metadata = { filler: 'x'.repeat(560) }
+        const event = jsonEvent({ id: randomUUID(), type: 'shop.incoming_message', data, metadata })
+        const options = { expectedRevision: expected, requiresLeader: true, credentials }
+        return (await client.appendToStream(stream, event, options)).nextExpectedRevision
+      }
+      const before = revisions.get(stream)
+      const appending = before === undefined ? append(NO_STREAM) : before.then(append)
+      revisions.set(stream, appending)
+      await appending
+      return { result: 'recorded' }
+    })
+  },
   // The ledger's own route and log, without its projections: the commit in a thread of its own, or in the one that serves.
-  'writer-thread': (app) => ingest(app, (path) => openStore({ engine: 'sqlite', path }, { writer: 'bench' })),
+  'writer-thread': (app) => ingest(app, (path) => openEmbedded(path, { writer: 'bench' })),
   'callers-thread': (app) => ingest(app, async (path) => new CallersThreadStore(path)),
 }
 
-async function ingest(
-  app: FastifyInstance,
-  open: (path: string) => ReturnType<typeof openStore>,
-): Promise<void> {
+async function ingest(app: FastifyInstance, open: (path: string) => Promise<EventStore>): Promise<void> {
   const folder = process.env['LEDGER_DATA'] ?? '.'
   const { signingToken } = writeFirstConfig(join(folder, 'config.json'))
   console.log(`signing token  ${signingToken}`)
@@ -48,7 +73,7 @@ async function ingest(
   const store = await open(join(folder, 'log.sqlite'))
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  await app.register(webhookRoutes, { store, config, clock: systemClock(), metrics: new Metrics() })
+  await app.register(webhookRoutes, { intake: store, config, clock: systemClock(), metrics: new Metrics() })
 }
 
 const app = Fastify()

@@ -33,7 +33,7 @@ export async function contest(
   const results = new Map<string, Result[]>(contenders.map(({ name }) => [name, []]))
   for (let round = 1; round <= rounds; round++)
     for (const { name, args } of contenders) {
-      const result = await measure(args, seconds)
+      const result = await measureServer(args, seconds)
       results.get(name)?.push(result)
       console.error(`round ${round} of ${rounds}: ${name}, ${result.perSecond.toFixed(0)}/s`)
     }
@@ -52,7 +52,13 @@ export function describe(name: string, results: readonly Result[]): string {
   return `${name.padEnd(34)}${rate.padStart(7)}/s   p50 ${p50.padStart(5)} ms   p99 ${p99.padStart(5)} ms`
 }
 
-async function measure(args: readonly string[], seconds: number): Promise<Result> {
+/** Starts a server on a new empty folder, loads it, and stops it. */
+export async function measureServer(
+  args: readonly string[],
+  seconds: number,
+  connections = CONNECTIONS,
+  who = 'story',
+): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const begun = performance.now()
   const env = { ...process.env, LEDGER_DATA: folder, PORT: '0', LOG_LEVEL: 'warn' }
@@ -60,7 +66,15 @@ async function measure(args: readonly string[], seconds: number): Promise<Result
   try {
     const { port, token } = await listening(server)
     const readyMs = performance.now() - begun
-    const load = [join(import.meta.dirname, 'load.ts'), port, CONNECTIONS, seconds, seconds * 60_000, token]
+    const load = [
+      join(import.meta.dirname, 'load.ts'),
+      port,
+      connections,
+      seconds,
+      seconds * 60_000,
+      token,
+      who,
+    ]
     const { stdout } = await run(process.execPath, load.map(String))
     return { ...Result.parse(JSON.parse(stdout)), readyMs }
   } finally {

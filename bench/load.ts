@@ -1,22 +1,32 @@
 /**
- * Runs as a process of its own: `node bench/load.ts <port> <connections> <seconds> <deliveries> <token>`. Keeps each connection
- * busy with the next delivery of a story, over plain sockets, because a full HTTP client costs more than the server it
+ * Runs as a process of its own: `node bench/load.ts <port> <connections> <seconds> <deliveries> <token> [story|seen|new]`.
+ * Keeps each connection busy with the next delivery of a story, or a message of a subscriber who was seen before or is new, over plain sockets, because a full HTTP client costs more than the server it
  * measures. Prints one line of JSON: what was answered in the measured time, after a warm-up of half of it.
  */
 import { connect } from 'node:net'
 import { story } from '../src/traffic/story.ts'
+import { messageBody } from './message-body.ts'
 
-const [port = '', connections = '', seconds = '', deliveries = '', token = ''] = process.argv.slice(2)
+const [port = '', connections = '', seconds = '', deliveries = '', token = '', who = 'story'] =
+  process.argv.slice(2)
 const requests: Buffer[] = []
 const shops = [{ id: 'shop_1234567abcd', signingToken: token }]
-const plan = story({
-  seed: 'bench',
-  shops,
-  subscribers: 20_000,
-  start: '2026-01-05T14:00:00Z',
-  deliveries: Number(deliveries),
-})
-for (const { body, signingToken } of plan)
+const plan = () =>
+  story({
+    seed: 'bench',
+    shops,
+    subscribers: 20_000,
+    start: '2026-01-05T14:00:00Z',
+    deliveries: Number(deliveries),
+  })
+/** A message each, of one of so many subscribers. */
+function* messages(subscribers: number) {
+  const run = process.pid
+  for (let number = 0; number < Number(deliveries); number++)
+    yield { body: messageBody(`${run}-${number}`, `s_${run}_${number % subscribers}`), signingToken: token }
+}
+const planned = who === 'story' ? plan() : messages(who === 'seen' ? 2_000 : Number.POSITIVE_INFINITY)
+for (const { body, signingToken } of planned)
   requests.push(
     Buffer.from(
       `POST /webhooks/postscript HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +

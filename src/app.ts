@@ -2,7 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Clock } from './clock.ts'
 import type { LiveConfig } from './config.ts'
-import type { EventStore } from './event-store/event-store.ts'
+import type { EventLog, Intake } from './event-store/event-store.ts'
 import { ApiKeys } from './http/auth.ts'
 import { healthRoutes } from './http/health.ts'
 import type { Metrics } from './http/metrics.ts'
@@ -16,7 +16,10 @@ import type { ReadModels } from './projecting/read-models.ts'
 
 /** What the app is built from. Whoever opened a part closes it. */
 export interface AppParts {
-  readonly store: EventStore
+  /** Where deliveries go. */
+  readonly intake: Intake
+  /** What is read from. */
+  readonly log: EventLog
   readonly readModels: ReadModels
   readonly config: LiveConfig
   readonly clock: Clock
@@ -26,7 +29,7 @@ export interface AppParts {
 
 /** Builds the app, ready to listen or to be injected requests. Rejects where a part refuses to start. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { store, readModels, config, clock, metrics, logger } = parts
+  const { intake, log, readModels, config, clock, metrics, logger } = parts
   const app = Fastify({
     ...problemsBeforeRouting,
     // Fastify's own request lines would hold addresses, and an address can hold a phone number.
@@ -41,15 +44,16 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     metrics.answered(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
     done()
   })
-  metrics.watchLag(store, () => readModels.progress, clock)
+  metrics.watchLag(log, () => readModels.progress, clock)
+  if (intake.spool !== undefined) metrics.watchSpool(intake.spool, clock)
 
   await openApi(app)
 
   const keys = new ApiKeys(config)
-  const reads = new Reads(store, readModels)
-  await app.register(webhookRoutes, { store, config, clock, metrics })
-  await app.register(shopRoutes, { prefix: '/v1/shops/:s', reads, store, config, keys })
-  await app.register(healthRoutes, { store, progress: () => readModels.progress })
+  const reads = new Reads(log, readModels)
+  await app.register(webhookRoutes, { intake, config, clock, metrics })
+  await app.register(shopRoutes, { prefix: '/v1/shops/:s', reads, log, spool: intake.spool, config, keys })
+  await app.register(healthRoutes, { intake, progress: () => readModels.progress })
   await app.register(metricsRoutes, { metrics, keys })
   await app.ready()
   return app

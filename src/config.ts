@@ -4,6 +4,7 @@ import type { CountryCode } from 'libphonenumber-js'
 import phoneMetadata from 'libphonenumber-js/min/metadata'
 import { IANAZone } from 'luxon'
 import * as z from 'zod'
+import { urlMistake } from './event-store/eventstoredb/url.ts'
 import { ID } from './ledger/event.ts'
 
 /** A mistake in environment or config file: one line that names it, and quotes no value, which may be a secret. */
@@ -18,12 +19,27 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65_535, 'must be a port number, 0 to 65535')
 
+/** Less holds hardly more than one large delivery. */
+const LEAST_SPOOL_BYTES = 1024 ** 2
+
 const Environment = z.object({
   HOST: z.string().min(1, 'must not be empty').default('127.0.0.1'),
   PORT: port.default(3000),
   LEDGER_DATA: z.string().min(1, 'must not be empty').default('./data'),
   LEDGER_CONFIG: z.string().min(1, 'must not be empty').optional(),
-  EVENTSTOREDB_URL: z.undefined('is not supported yet: this release keeps its log in LEDGER_DATA').optional(),
+  EVENTSTOREDB_URL: z
+    .string()
+    .superRefine((url, context) => {
+      const mistake = urlMistake(url)
+      if (mistake !== null) context.addIssue({ code: 'custom', message: mistake })
+    })
+    .optional(),
+  LEDGER_SPOOL_BYTES: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a number of bytes')
+    .transform(Number)
+    .refine((bytes) => bytes >= LEAST_SPOOL_BYTES, 'must be at least 1048576')
+    .default(10 * 1024 ** 3),
   POSTSCRIPT_API_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
     .default('https://api.postscript.io'),
@@ -39,6 +55,10 @@ export interface Settings {
   readonly port: number
   readonly dataFolder: string
   readonly configPath: string
+  /** Null: the embedded log. */
+  readonly eventStoreDbUrl: string | null
+  /** What may wait in the spool while EventStoreDB is away, in bytes on the disk. */
+  readonly spoolBytes: number
   readonly postscriptApiUrl: string
   readonly logLevel: z.infer<typeof Environment>['LOG_LEVEL']
 }
@@ -47,12 +67,23 @@ export interface Settings {
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const parsed = Environment.safeParse(environment)
   if (!parsed.success) throw new ConfigMistake(firstMistake(parsed.error))
-  const { HOST, PORT, LEDGER_DATA, LEDGER_CONFIG, POSTSCRIPT_API_URL, LOG_LEVEL } = parsed.data
+  const {
+    HOST,
+    PORT,
+    LEDGER_DATA,
+    LEDGER_CONFIG,
+    EVENTSTOREDB_URL,
+    LEDGER_SPOOL_BYTES,
+    POSTSCRIPT_API_URL,
+    LOG_LEVEL,
+  } = parsed.data
   return {
     host: HOST,
     port: PORT,
     dataFolder: LEDGER_DATA,
     configPath: LEDGER_CONFIG ?? join(LEDGER_DATA, 'config.json'),
+    eventStoreDbUrl: EVENTSTOREDB_URL ?? null,
+    spoolBytes: LEDGER_SPOOL_BYTES,
     postscriptApiUrl: POSTSCRIPT_API_URL,
     logLevel: LOG_LEVEL,
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,7 +10,7 @@ import { isSqliteError } from './sqlite.ts'
 /** The data folder can't be used: another process has it, or what is in it is not what should be. */
 export class DataFolderError extends Error {
   override name = 'DataFolderError'
-  readonly code: 'data-folder-in-use' | 'data-folder-unusable'
+  readonly code: 'data-folder-in-use' | 'data-folder-unusable' | 'data-folder-of-another-log'
 
   constructor(code: DataFolderError['code'], message: string) {
     super(message)
@@ -18,7 +18,14 @@ export class DataFolderError extends Error {
   }
 }
 
-const Identity = z.object({ writer: z.uuid() })
+const Identity = z.object({
+  writer: z.uuid(),
+  log: z.object({ engine: z.enum(['sqlite', 'eventstoredb']), id: z.uuid() }).optional(),
+})
+type Identity = z.infer<typeof Identity>
+
+/** Which log a folder belongs to. */
+export type FolderLog = NonNullable<Identity['log']>
 const Owner = z.object({ pid: z.int(), host: z.string(), since: z.string() })
 
 const WAIT_MS = 10_000
@@ -30,6 +37,7 @@ export class DataFolder {
   /** The folder's random id, made once: it stands in every event that is written from it. */
   readonly writer: string
   readonly #lock: DatabaseSync
+  #log: FolderLog | null
 
   /**
    * Makes the folder where there is none, and takes it; waits for another process that has it for at most `waitMs`
@@ -50,14 +58,31 @@ export class DataFolder {
     }
   }
 
-  private constructor(path: string, writer: string, lock: DatabaseSync) {
+  private constructor(path: string, { writer, log }: Identity, lock: DatabaseSync) {
     this.path = path
     this.writer = writer
+    this.#log = log ?? null
     this.#lock = lock
   }
 
+  /** The log that the folder belongs to, null while it has none. */
+  get log(): FolderLog | null {
+    return this.#log
+  }
+
+  /** Remembers the log that the folder's projections are built from. */
+  belongTo(log: FolderLog): void {
+    if (this.#log?.id === log.id) return
+    writeIdentity(this.path, { writer: this.writer, log })
+    this.#log = log
+  }
+
   get logPath(): string {
-    return join(this.path, 'log.sqlite')
+    return logPathIn(this.path)
+  }
+
+  get spoolPath(): string {
+    return join(this.path, 'spool.sqlite')
   }
 
   get projectionsPath(): string {
@@ -67,6 +92,11 @@ export class DataFolder {
   close(): void {
     this.#lock.close()
   }
+}
+
+/** Where the embedded log of a data folder is, for who reads it beside its owner. */
+export function logPathIn(folder: string): string {
+  return join(folder, 'log.sqlite')
 }
 
 // SQLite's exclusive lock is one of the operating system, on every one of them, and goes with the process.
@@ -100,17 +130,24 @@ function inUse(path: string): string {
   return `data folder ${path} is in use by ${who}`
 }
 
-function readOrMakeIdentity(path: string): string {
+function readOrMakeIdentity(path: string): Identity {
   const file = join(path, 'folder.json')
   const found = readJson(file)
   if (found === null) {
     const identity = { writer: randomUUID() }
-    writeFileSync(file, `${JSON.stringify(identity)}\n`, { flush: true })
-    return identity.writer
+    writeIdentity(path, identity)
+    return identity
   }
   const identity = Identity.safeParse(found)
   if (!identity.success) throw new DataFolderError('data-folder-unusable', `${file}: is damaged`)
-  return identity.data.writer
+  return identity.data
+}
+
+// Whole or not at all: the writer's id is in every event and must not be lost.
+function writeIdentity(path: string, identity: Identity): void {
+  const file = join(path, 'folder.json')
+  writeFileSync(`${file}.new`, `${JSON.stringify(identity)}\n`, { flush: true })
+  renameSync(`${file}.new`, file)
 }
 
 // Null where there is no such file; what is no JSON is `undefined`, which no schema takes.

@@ -1,7 +1,9 @@
 import { program } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { copyCommand } from './commands/copy.ts'
 import { startCommand } from './commands/start.ts'
 import { trafficCommand } from './commands/traffic.ts'
+import { verifyCommand } from './commands/verify.ts'
 
 await program
   .name('ledger')
@@ -9,4 +11,6 @@ await program
   .version(packageJson.version)
   .addCommand(startCommand())
   .addCommand(trafficCommand())
+  .addCommand(verifyCommand())
+  .addCommand(copyCommand())
   .parseAsync()

@@ -2,19 +2,20 @@ import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { buildApp } from './app.ts'
-import { systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { ConfigMistake, LiveConfig, readSettings, type Settings } from './config.ts'
 import { DataFolder } from './data-folder.ts'
-import { type LogLocation, openStore } from './event-store/open.ts'
 import { type FirstSecrets, firstStartText, writeFirstConfig } from './first-start.ts'
 import { Metrics } from './http/metrics.ts'
+import { type Keeping, keepInEmbeddedLog, keepInEventStoreDb } from './keeping.ts'
 import { ReadModels } from './projecting/read-models.ts'
 
 /** The threads that the ledger works with, started ahead. */
 export interface Threads {
-  readonly writer: Worker
+  /** Left out where the log is an EventStoreDB. */
+  readonly writer?: Worker
   readonly projector: Worker
 }
 
@@ -40,14 +41,12 @@ export async function serve(environment: NodeJS.ProcessEnv, threads: Threads): P
     closing.push(() => config.close())
 
     const metrics = new Metrics()
-    const location: LogLocation = { engine: 'sqlite', path: folder.logPath }
-    const onBatch = (size: number) => metrics.committed(size)
-    const store = await openStore(location, { writer: folder.writer, onBatch }, threads.writer)
-    closing.push(() => store.close())
+    const { intake, log, location, close } = await keep({ settings, folder, clock, metrics, logger }, threads)
+    closing.push(close)
     const data = { location, folder: folder.projectionsPath }
     const readModels = await ReadModels.start(data, threads.projector)
     closing.push(() => readModels.close())
-    const app = await buildApp({ store, readModels, config, clock, metrics, logger })
+    const app = await buildApp({ intake, log, readModels, config, clock, metrics, logger })
     closing.push(() => app.close())
 
     // Before it listens: who hears that it does may send a signal at once.
@@ -62,6 +61,23 @@ export async function serve(environment: NodeJS.ProcessEnv, threads: Threads): P
     await closeAll()
     throw error
   }
+}
+
+interface KeepingParts {
+  readonly settings: Settings
+  readonly folder: DataFolder
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly logger: Logger
+}
+
+function keep(
+  { settings, folder, clock, metrics, logger }: KeepingParts,
+  { writer }: Threads,
+): Promise<Keeping> {
+  if (settings.eventStoreDbUrl === null)
+    return keepInEmbeddedLog(folder, (size) => metrics.committed(size), writer)
+  return keepInEventStoreDb(folder, settings, clock, logger)
 }
 
 function firstConfig(settings: Settings, folder: DataFolder): FirstSecrets | null {

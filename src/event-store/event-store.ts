@@ -1,4 +1,5 @@
 import type { NewEvent, Position, StoredEvent } from '../ledger/event.ts'
+import type { Instant } from '../ledger/instant.ts'
 
 /** Where events are kept. The same contract for every engine, held by one suite of tests. */
 export interface EventStore extends EventLog {
@@ -17,6 +18,48 @@ export interface Appended {
   /** Of the event with that id, whichever attempt stored it. */
   readonly revision: number
   readonly position: Position
+}
+
+/** Where deliveries go: an event store, or a spool before one. */
+export interface Intake {
+  /**
+   * Appends once, as `EventStore` does; or, where there is a spool, keeps durably on this node what the store can't take
+   * now, to append it later, behind all that came before it for the same stream.
+   */
+  append(stream: string, event: NewEvent): Promise<Appended | Spooled>
+  /** Writes something, to know whether deliveries can be kept; rejects with `StoreError` where they can't. */
+  probe(): Promise<void>
+  /** What waits on this node; left out where nothing ever does. */
+  readonly spool?: SpoolView
+}
+
+/** Kept on this node; what its place will be is not known yet. */
+export interface Spooled {
+  readonly outcome: 'spooled'
+  readonly revision: null
+  readonly position: null
+}
+
+export interface SpoolView {
+  /** Whether events of this stream are kept here and not in the log. */
+  holds(stream: string): boolean
+  state(): SpoolState
+}
+
+export interface SpoolState {
+  /** Whether events wait, or would: the store is away. */
+  readonly spooling: boolean
+  /** How many events wait. */
+  readonly depth: number
+  /** What they take up on the disk, those set aside included. */
+  readonly bytes: number
+  /** So many the store has refused for good; they are tried once more at the next start. */
+  readonly setAside: number
+  /** When the first of those that wait came. */
+  readonly oldestReceivedAt: Instant | null
+  readonly full: boolean
+  /** Why those that wait can't be appended, null while they can, as far as is known. */
+  readonly reason: string | null
 }
 
 /** The reading side. Everything that is asked of it rejects with `StoreError` where the log can't answer. */
@@ -44,6 +87,16 @@ export interface EventLog {
   /** Whether `text` can be a position of this engine. */
   isPosition(text: string): text is Position
   close(): Promise<void>
+}
+
+/** A log that another one is copied to. */
+export interface CopyTarget extends EventLog {
+  /**
+   * Stores events of another log exactly as they are, behind all that is there and in this order; what is there already,
+   * because its answer was lost, is not stored again. Asked once at a time. All are durable when it resolves. Where it
+   * rejects with `StoreError`, or the process dies, some first ones of them are stored and none behind one that is not.
+   */
+  copy(events: readonly StoredEvent[]): Promise<void>
 }
 
 /** What stands at a place in the log: an event, but for what somebody else wrote there or what was damaged. */

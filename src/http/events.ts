@@ -20,7 +20,7 @@ const Revision = z.tuple([z.int().min(0)])
 const UnplacedCursor = z.tuple([z.string(), z.string()])
 
 /** The stored events as they are: a subscriber's, and those no subscriber could be read from. */
-export async function eventRoutes(app: FastifyInstance, { reads, store }: ShopRoutes): Promise<void> {
+export async function eventRoutes(app: FastifyInstance, { reads, log }: ShopRoutes): Promise<void> {
   const routes = app.withTypeProvider<ZodTypeProvider>()
 
   routes.get(
@@ -36,8 +36,8 @@ export async function eventRoutes(app: FastifyInstance, { reads, store }: ShopRo
     },
     async ({ params: { s, id }, query }, reply) => {
       const [from = 0] = decodeCursor(query.cursor, Revision) ?? []
-      const position = await store.head()
-      const found = await store.readStream(streams.subscriber(s, id), from, query.limit + 1)
+      const position = await log.head()
+      const found = await log.readStream(streams.subscriber(s, id), from, query.limit + 1)
       if (found.length === 0 && from === 0) throw unknownSubscriber()
       reply.headers(reads.header(position))
       return pageOf(found, query.limit, ({ revision }) => [revision + 1])
@@ -66,7 +66,7 @@ export async function eventRoutes(app: FastifyInstance, { reads, store }: ShopRo
       return {
         items: await Promise.all(
           items.map(async ({ stream, revision, reason, placedIn }) => {
-            const [event] = await store.readStream(stream, revision, 1)
+            const [event] = await log.readStream(stream, revision, 1)
             if (event === undefined)
               throw new StoreError('store-damaged', 'an event that was projected is not there')
             return { ...event, reason, placedIn }

@@ -1,10 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
-import type { EventLog } from '../event-store/event-store.ts'
-import { microsecondsBetween } from '../ledger/instant.ts'
+import { type EventLog, type SpoolState, type SpoolView, StoreError } from '../event-store/event-store.ts'
+import { type Instant, microsecondsBetween } from '../ledger/instant.ts'
 import type { Progress } from '../projecting/projector.ts'
 
-type DeliveryResult = 'recorded' | 'duplicate' | 'refused' | 'unavailable'
+type DeliveryResult = 'recorded' | 'duplicate' | 'spooled' | 'refused' | 'unavailable'
 
 /** What the ledger counts of itself, for Prometheus. One registry an app, so that two in one process don't mix. */
 export class Metrics {
@@ -32,6 +32,7 @@ export class Metrics {
     this.#deliveries = {
       recorded: of('recorded'),
       duplicate: of('duplicate'),
+      spooled: of('spooled'),
       refused: of('refused'),
       unavailable: of('unavailable'),
     }
@@ -80,40 +81,99 @@ export class Metrics {
     observed.observe(seconds)
   }
 
-  /** Adds how far the projections are behind the log, asked for anew at each scrape. */
+  /**
+   * Adds how far the projections are behind the log, asked for anew at each scrape; left out of one that the log does not
+   * answer in time.
+   */
   watchLag(log: EventLog, progress: () => readonly Progress[], clock: Clock): void {
+    let measuring: Promise<Lag[]> | null = null
+    // The gauges of a scrape are collected all at once: the log is asked once for all of them.
+    const measured = () => {
+      measuring ??= inTime(lagsBehind(log, progress(), clock)).finally(() => {
+        measuring = null
+      })
+      return measuring
+    }
+    this.#watch('ledger_projection_lag_events', 'Events not handled yet', async () =>
+      (await measured()).map(({ name, events }) => [name, events]),
+    )
+    this.#watch('ledger_projection_lag_seconds', 'Age of the oldest event not handled yet', async () =>
+      (await measured()).map(({ name, seconds }) => [name, seconds]),
+    )
+    this.#watch('ledger_projection_parked', 'Streams that wait', async () =>
+      progress().map(({ name, parked }) => [name, parked]),
+    )
+  }
+
+  /** Adds what waits in the spool. Without one there are no such gauges: zeros would speak of a spool that is empty. */
+  watchSpool(spool: SpoolView, clock: Clock): void {
     const registers = [this.registry]
-    const labelNames = ['projection'] as const
-    const seconds = new Gauge({
-      name: 'ledger_projection_lag_seconds',
-      help: 'Age of the oldest event not handled yet',
-      labelNames,
-      registers,
-    })
-    const parked = new Gauge({
-      name: 'ledger_projection_parked',
-      help: 'Streams that wait',
-      labelNames,
-      registers,
-    })
+    const gauge = (name: string, help: string, read: (state: SpoolState) => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read(spool.state()))
+        },
+      })
+    gauge('ledger_spool_depth', 'Events that wait in the spool', ({ depth }) => depth)
+    gauge('ledger_spool_bytes', 'What the spool holds on the disk', ({ bytes }) => bytes)
+    gauge('ledger_spool_set_aside', 'Events that the store refused', ({ setAside }) => setAside)
+    gauge('ledger_spool_oldest_seconds', 'Since when the oldest of them waits', ({ oldestReceivedAt }) =>
+      oldestReceivedAt === null ? 0 : age(oldestReceivedAt, clock),
+    )
+  }
+
+  #watch(name: string, help: string, values: () => Promise<[projection: string, value: number][]>): void {
     new Gauge({
-      name: 'ledger_projection_lag_events',
-      help: 'Events not handled yet',
-      labelNames,
-      registers,
+      name,
+      help,
+      labelNames: ['projection'] as const,
+      registers: [this.registry],
       async collect() {
-        for (const { name: projection, checkpoint, parked: waiting } of progress()) {
-          const [oldest] = await log.readAll(checkpoint, 1)
-          const isEvent = oldest !== undefined && !('foreign' in oldest)
-          this.set({ projection }, await log.countBehind(checkpoint))
-          seconds.set({ projection }, isEvent ? age(oldest.metadata.recordedAt, clock) : 0)
-          parked.set({ projection }, waiting)
-        }
+        const current = await values()
+        this.reset()
+        for (const [projection, value] of current) this.set({ projection }, value)
       },
     })
   }
 }
 
-function age(recordedAt: Parameters<typeof microsecondsBetween>[0], clock: Clock): number {
-  return Math.max(0, microsecondsBetween(recordedAt, clock()) / 1_000_000)
+interface Lag {
+  readonly name: string
+  readonly events: number
+  readonly seconds: number
+}
+
+/** A scrape waits so long for the log, in milliseconds: less than Prometheus waits for a scrape. */
+const MOST_WAIT_MS = 2_000
+
+async function lagsBehind(log: EventLog, progress: readonly Progress[], clock: Clock): Promise<Lag[]> {
+  const lags: Lag[] = []
+  for (const { name, checkpoint } of progress) {
+    const [oldest] = await log.readAll(checkpoint, 1)
+    const isEvent = oldest !== undefined && !('foreign' in oldest)
+    const events = await log.countBehind(checkpoint)
+    lags.push({ name, events, seconds: isEvent ? age(oldest.metadata.recordedAt, clock) : 0 })
+  }
+  return lags
+}
+
+/** Nothing where the log is away, or takes too long to say so. */
+async function inTime(lags: Promise<Lag[]>): Promise<Lag[]> {
+  const late = Promise.withResolvers<Lag[]>()
+  const timer = setTimeout(() => late.resolve([]), MOST_WAIT_MS)
+  try {
+    return await Promise.race([lags, late.promise])
+  } catch (error) {
+    if (error instanceof StoreError) return []
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function age(since: Instant, clock: Clock): number {
+  return Math.max(0, microsecondsBetween(since, clock()) / 1_000_000)
 }

@@ -1,6 +1,6 @@
 import type { ProjectionName } from '../../projections/index.ts'
 import type { ShopConfig } from '../config.ts'
-import { type EventStore, eventsOf } from '../event-store/event-store.ts'
+import { type EventLog, eventsOf, type SpoolView } from '../event-store/event-store.ts'
 import { type Position, streams } from '../ledger/event.ts'
 import { interpretSubscriber, type SubscriberFact } from '../ledger/interpret.ts'
 import type { ReadModels, ReadView } from '../projecting/read-models.ts'
@@ -11,11 +11,11 @@ const WAIT_MS = 5_000
 
 /** What routes read from: projections, which may be waited for, and streams, which are always current. */
 export class Reads {
-  readonly #store: EventStore
+  readonly #log: EventLog
   readonly #models: ReadModels
 
-  constructor(store: EventStore, models: ReadModels) {
-    this.#store = store
+  constructor(log: EventLog, models: ReadModels) {
+    this.#log = log
     this.#models = models
   }
 
@@ -34,7 +34,7 @@ export class Reads {
     name: Name,
     read: (view: ReadView<Name>) => T,
   ): Promise<T> {
-    const head = await this.#store.head()
+    const head = await this.#log.head()
     if (head !== null) await this.#reached(name, head)
     return this.#models.read(name, read)
   }
@@ -45,20 +45,20 @@ export class Reads {
     id: string,
   ): Promise<{ facts: SubscriberFact[]; position: Position | null }> {
     // The head first: what is read after it holds at least all that it counts.
-    const position = await this.#store.head()
+    const position = await this.#log.head()
     const facts: SubscriberFact[] = []
-    for await (const event of eventsOf(this.#store, streams.subscriber(shopId, id)))
+    for await (const event of eventsOf(this.#log, streams.subscriber(shopId, id)))
       facts.push(interpretSubscriber(event))
     return { facts, position }
   }
 
   /** The header that says which position an answer is computed from. */
   header(position: Position | null): { 'ledger-position': string } {
-    return { 'ledger-position': position ?? this.#store.start }
+    return { 'ledger-position': position ?? this.#log.start }
   }
 
   async #reached(name: ProjectionName, position: Position): Promise<void> {
-    if (position <= this.#store.start) return
+    if (position <= this.#log.start) return
     if (!(await this.#models.reached(name, position, WAIT_MS)))
       throw new Refusal('not-projected-in-time', 'the position has not been projected yet; try again')
   }
@@ -67,7 +67,9 @@ export class Reads {
 /** What the routes of a shop share. */
 export interface ShopRoutes {
   readonly reads: Reads
-  readonly store: EventStore
+  readonly log: EventLog
+  /** What waits on this node; undefined where nothing ever does. */
+  readonly spool: SpoolView | undefined
   /** The shop as configured now. Throws a `Refusal` where there is none. */
   readonly shop: (id: string) => ShopConfig
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import * as z from 'zod'
 import type { LiveConfig, ShopConfig } from '../config.ts'
-import type { EventStore } from '../event-store/event-store.ts'
+import type { EventLog, SpoolView } from '../event-store/event-store.ts'
 import { type ApiKeys, requireShop } from './auth.ts'
 import { consentRoutes } from './consent.ts'
 import { eventRoutes } from './events.ts'
@@ -12,7 +12,8 @@ import { timelineRoutes } from './timeline.ts'
 
 export interface ShopParts {
   readonly reads: Reads
-  readonly store: EventStore
+  readonly log: EventLog
+  readonly spool: SpoolView | undefined
   readonly config: LiveConfig
   readonly keys: ApiKeys
 }
@@ -23,7 +24,7 @@ const Query = z.object({ after: z.string().optional() })
 /** Everything below `/v1/shops/{s}`: for keys that may read, of shops that they are for. */
 export async function shopRoutes(
   app: FastifyInstance,
-  { reads, store, config, keys }: ShopParts,
+  { reads, log, spool, config, keys }: ShopParts,
 ): Promise<void> {
   let shops: ReadonlyMap<string, ShopConfig> = new Map()
   config.use((current) => {
@@ -44,14 +45,14 @@ export async function shopRoutes(
   // Of every read, whether it waits for the position or is current anyway.
   app.addHook('preHandler', async (request) => {
     const { after } = Query.parse(request.query)
-    if (after !== undefined && !store.isPosition(after))
+    if (after !== undefined && !log.isPosition(after))
       throw new Refusal('bad-parameter', 'after: must be a position that the ledger gave')
   })
   app.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, security: [{ key: [] }] }
   })
 
-  const parts: ShopRoutes = { reads, store, shop }
+  const parts: ShopRoutes = { reads, log, spool, shop }
   await app.register(subscriberRoutes, parts)
   await app.register(consentRoutes, parts)
   await app.register(timelineRoutes, parts)

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { streams } from '../ledger/event.ts'
+import type { ReadView } from '../projecting/read-models.ts'
 import { decodeCursor, pageOf } from './cursor.ts'
 import { readPhone } from './phone.ts'
 import { type ShopRoutes, unknownSubscriber } from './reads.ts'
@@ -25,8 +26,15 @@ const ListQuery = z.strictObject({
 
 const Cursor = z.tuple([z.string()])
 
-export async function subscriberRoutes(app: FastifyInstance, { reads, shop }: ShopRoutes): Promise<void> {
+export async function subscriberRoutes(
+  app: FastifyInstance,
+  { reads, spool, shop }: ShopRoutes,
+): Promise<void> {
   const routes = app.withTypeProvider<ZodTypeProvider>()
+  const isIncomplete = (shopId: string, id: string, isParked: ReadView<'subscriber-status'>['isParked']) => {
+    const stream = streams.subscriber(shopId, id)
+    return isParked(stream) || (spool?.holds(stream) ?? false)
+  }
 
   routes.get(
     '/subscribers',
@@ -50,7 +58,7 @@ export async function subscriberRoutes(app: FastifyInstance, { reads, shop }: Sh
         return {
           items: items.map((one) => ({
             ...one,
-            incomplete: isParked(streams.subscriber(params.s, one.subscriberId)),
+            incomplete: isIncomplete(params.s, one.subscriberId, isParked),
           })),
           next,
         }
@@ -74,7 +82,7 @@ export async function subscriberRoutes(app: FastifyInstance, { reads, shop }: Sh
         const found = queries.get(s, id)
         if (found === null) throw unknownSubscriber()
         reply.headers(reads.header(position))
-        return { ...found, incomplete: isParked(streams.subscriber(s, id)) }
+        return { ...found, incomplete: isIncomplete(s, id, isParked) }
       }),
   )
 }

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import type { Clock } from '../clock.ts'
 import type { LiveConfig } from '../config.ts'
-import { type Appended, type EventStore, StoreError } from '../event-store/event-store.ts'
+import { type Intake, StoreError } from '../event-store/event-store.ts'
+import type { NewEvent } from '../ledger/event.ts'
 import { place } from '../ledger/placement.ts'
 import { type Signer, SigningTokens } from '../postscript/signature.ts'
 import type { Metrics } from './metrics.ts'
@@ -17,7 +18,7 @@ const Signed = z.object({
 const AnyDelivery = z.looseObject({ event: z.string() }).meta({ description: "Postscript's envelope" })
 
 export interface WebhookParts {
-  readonly store: EventStore
+  readonly intake: Intake
   readonly config: LiveConfig
   readonly clock: Clock
   readonly metrics: Metrics
@@ -26,7 +27,7 @@ export interface WebhookParts {
 /** `POST /webhooks/postscript`: a verified delivery is durably kept, once, before it is answered. */
 export async function webhookRoutes(
   app: FastifyInstance,
-  { store, config, clock, metrics }: WebhookParts,
+  { intake, config, clock, metrics }: WebhookParts,
 ): Promise<void> {
   let tokens = new SigningTokens([])
   let knownShops: ReadonlySet<string> = new Set()
@@ -59,7 +60,8 @@ export async function webhookRoutes(
         tags: ['webhook'],
         summary: 'Takes a delivery of Postscript',
         description:
-          'Send the signing token as Postscript-Signature. 200 means durably kept, or found to be kept already.',
+          'Send the signing token as Postscript-Signature. 200 means durably kept, or found to be kept already. ' +
+          'spooled: kept on this node while the event store is away; it has no place in the log yet.',
         headers: Signed,
         body: AnyDelivery,
         response: { 200: Recorded, ...problemsOf(401, 413, 503) },
@@ -85,18 +87,19 @@ export async function webhookRoutes(
         throw refused(request, 'the token is not one of that shop')
 
       const { outcome, revision, position } = await appendTimed(stream, event)
-      const result = outcome === 'appended' ? 'recorded' : 'duplicate'
+      const result = outcome === 'appended' ? 'recorded' : outcome
       metrics.delivered(result)
       // Made by hand: all parts are ids and numbers, and this is the one answer that is given 20,000 times a second.
       reply.type('application/json')
-      return `{"result":"${result}","stream":"${stream}","revision":${revision},"position":"${position}"}`
+      const quoted = position === null ? null : `"${position}"`
+      return `{"result":"${result}","stream":"${stream}","revision":${revision},"position":${quoted}}`
     },
   )
 
-  async function appendTimed(stream: string, event: Parameters<EventStore['append']>[1]): Promise<Appended> {
+  async function appendTimed(stream: string, event: NewEvent): ReturnType<Intake['append']> {
     const begun = performance.now()
     try {
-      const appended = await store.append(stream, event)
+      const appended = await intake.append(stream, event)
       metrics.appended((performance.now() - begun) / 1000)
       return appended
     } catch (error) {

@@ -24,6 +24,8 @@ export const EventType = {
   consentObserved: 'ledger.consent_observed',
   /** What a person entered: `data` is `EnteredData`. */
   consentEntered: 'ledger.consent_entered',
+  /** Names the log that it begins: `data` is `{id}`. */
+  logBegun: 'ledger.log_begun',
 } as const
 
 /** The same event under the other spelling that Postscript's own pages use; stored as `emailCollected`. */
@@ -44,6 +46,8 @@ export const streams = {
   /** What a shop said that concerns no subscriber. Spread over 256 streams, so that none grows without bound. */
   shop: (shopId: string, eventId: string) => `postscript.shop-${shopId}.${eventId.slice(0, 2)}`,
   unplaced: (shopId: string, eventId: string) => `postscript.unplaced-${shopId}.${eventId.slice(0, 2)}`,
+  /** Where a log that other machines share says which log it is; no part of what the log tells. */
+  log: 'ledger.log',
 }
 
 export type StreamName =
@@ -172,6 +176,11 @@ export function eventHash(event: Omit<StoredEvent, 'position'>): string {
   const { hash: _, ...unhashed } = event.metadata
   if (!isJsonObject(unhashed)) throw new TypeError('metadata is not JSON')
   return hashOf(event.stream, event.revision, event.type, canonicalJson(event.data), canonicalJson(unhashed))
+}
+
+/** The id under which an event is given to EventStoreDB: of its very bytes at its very place, so of its hash. */
+export function storeIdOf(hash: string): string {
+  return uuidV8(hash)
 }
 
 export function sha256(bytes: string | Uint8Array): string {

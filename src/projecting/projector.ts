@@ -23,7 +23,7 @@ export interface ProjectorOptions {
 
 const PAGE = 10_000
 /** Before a failed round is tried again, in milliseconds: twice as long after each that failed too. */
-const RETRY_MS = { first: 250, most: 10_000 }
+const RETRY_MS = { first: 250, most: 2_000 }
 /**
  * Between rounds that reach the head: at least this long, in milliseconds, at most that long, and otherwise so many times
  * as long as the round took. What is appended meanwhile is handled together, which costs less; and under heavy load the

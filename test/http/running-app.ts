@@ -6,11 +6,14 @@ import { onTestFinished } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { LiveConfig } from '../../src/config.ts'
+import { SpoolingStore } from '../../src/event-store/spool/spooling-store.ts'
 import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { Recorded } from '../../src/http/schemas.ts'
 import type { JsonObject } from '../../src/ledger/json.ts'
 import { ReadModels } from '../../src/projecting/read-models.ts'
+import { GatedStore } from '../event-store/gate.ts'
+import { Pauses, until } from '../event-store/spool-doubles.ts'
 import { SHOP } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
@@ -50,6 +53,8 @@ export interface AppOptions {
   readonly logger?: FastifyBaseLogger
   /** A folder with the data of an app that has been closed. */
   readonly folder?: string
+  /** With a spool before the log, which holds at most so many bytes. */
+  readonly spool?: { readonly mostBytes: number }
 }
 
 type Finished = (close: () => Promise<void>) => void
@@ -57,7 +62,7 @@ export type RunningApp = Awaited<ReturnType<typeof runApp>>
 
 /** The whole ledger, but for its command line, on a folder of its own; closed when the test, or the file, is finished. */
 export async function runApp(
-  { config = CONFIG, clock = systemClock(), logger, folder: given }: AppOptions = {},
+  { config = CONFIG, clock = systemClock(), logger, folder: given, spool }: AppOptions = {},
   finished: Finished = onTestFinished,
 ) {
   const folder = given ?? temporaryFolder(finished)
@@ -72,8 +77,23 @@ export async function runApp(
     location: { engine: 'sqlite', path: logPath },
     folder: join(folder, 'projections'),
   })
+  // Between the app and the log, which can be taken away from it.
+  const gate = new GatedStore(store)
+  const pauses = new Pauses()
+  const spooling =
+    spool === undefined
+      ? null
+      : new SpoolingStore(gate, {
+          path: join(folder, 'spool.sqlite'),
+          ...spool,
+          pause: pauses.pause,
+          onAway: () => {},
+          onBack: () => {},
+          onSetAside: () => {},
+        })
   const app = await buildApp({
-    store,
+    intake: spooling ?? gate,
+    log: gate,
     readModels,
     config: liveConfig,
     clock,
@@ -87,6 +107,7 @@ export async function runApp(
     closed = true
     await app.close()
     await readModels.close()
+    await spooling?.close()
     await store.close()
     liveConfig.close()
   }
@@ -109,6 +130,20 @@ export async function runApp(
   /** Below the shop's address, by a key that may read. */
   const read = (path: string, shop = SHOP) => get(`/v1/shops/${shop}${path}`)
 
+  const outage = {
+    begin: () => {
+      gate.weather = 'away'
+    },
+    /** Resolves when all that was spooled meanwhile is in the log. */
+    end: async () => {
+      gate.weather = 'there'
+      await until(() => {
+        pauses.elapse()
+        return spooling?.state().spooling !== true
+      })
+    },
+  }
+
   /** Listens at a port that is free, for what cannot be injected. */
   const listen = async (): Promise<number> => {
     if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
@@ -120,6 +155,8 @@ export async function runApp(
   return {
     app,
     store,
+    gate,
+    outage,
     readModels,
     config: liveConfig,
     configPath,

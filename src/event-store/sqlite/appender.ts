@@ -5,6 +5,7 @@ import * as z from 'zod'
 import type { Clock } from '../../clock.ts'
 import { chain, EventMetadata, type NewEvent, type StreamHead } from '../../ledger/event.ts'
 import { inTransaction, openForWriting } from '../../sqlite.ts'
+import { refuseMoved } from './moved.ts'
 import { LOG } from './schema.ts'
 import { readLogId } from './sqlite-log.ts'
 
@@ -54,9 +55,10 @@ export class SqliteAppender {
   >
   #lastPosition: number
 
-  /** Makes the log where there is none. `writer` is the data folder's id. */
+  /** Makes the log where there is none. `writer` is the data folder's id. Throws `LogMoved`. */
   constructor(path: string, writer: string, clock: Clock) {
     this.#db = openForWriting(path, LOG, PRAGMAS)
+    refuseMoved(this.#db, path)
     this.#clock = clock
     this.#writer = writer
     this.#db.exec(`INSERT INTO log (id) SELECT '${randomUUID()}' WHERE NOT EXISTS (SELECT 1 FROM log)`)

@@ -26,6 +26,8 @@ export const LOG: DatabaseKind = {
     ) STRICT, WITHOUT ROWID;
     ${['streams', 'events', 'entries'].map(immutable).join('\n')}
     `,
+    // Holds a row once the log goes on elsewhere; nothing is appended here then.
+    'CREATE TABLE moved (to_log TEXT NOT NULL, to_place TEXT NOT NULL, at TEXT NOT NULL) STRICT',
   ],
 }
 

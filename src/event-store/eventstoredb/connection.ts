@@ -1,0 +1,162 @@
+import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client'
+import { StoreError } from '../event-store.ts'
+import { isUnreachable, storeErrorOf } from './errors.ts'
+import { urlMistake } from './url.ts'
+
+/** Where the log is. `namespace` stands before each stream's name on the wire, so that tests can share a server. */
+export interface EventStoreDbPlace {
+  readonly url: string
+  readonly namespace?: string
+}
+
+/** How long the server may be silent, in milliseconds, before what was asked of it is given up. */
+export const SILENT_MS = 5_000
+
+/** So many silences on end, and the connection is made anew: the client never gives up one that is open. */
+const MOST_SILENCES = 3
+
+// Given per call, credentials make the client send each append as a call of its own, which has a deadline, an error and
+// a connection failure of its own; without TLS they are not sent.
+const NOBODY = { username: 'nobody', password: 'nobody' }
+
+/** The client, and what every call to it has in common. */
+export class Connection {
+  readonly namespace: string
+  readonly credentials: { readonly username: string; readonly password: string }
+  readonly #url: string
+  #client: EventStoreDBClient
+  #failures = 0
+  #connections = 0
+  #closed = false
+
+  /** Connects to nothing yet. Throws `StoreError` as `store-misconfigured`. */
+  constructor({ url, namespace = '' }: EventStoreDbPlace) {
+    const mistake = urlMistake(url)
+    if (mistake !== null) throw new StoreError('store-misconfigured', mistake)
+    this.#url = url
+    this.namespace = namespace
+    this.credentials = credentialsIn(url)
+    this.#client = EventStoreDBClient.connectionString(url)
+  }
+
+  get client(): EventStoreDBClient {
+    return this.#client
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after `SILENT_MS`
+   * (a call of the client may stay pending for ever).
+   */
+  async ask<T>(call: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
+    this.#refuseClosed()
+    const silence = Promise.withResolvers<never>()
+    // Later than the deadline that each call has itself.
+    const timer = setTimeout(() => silence.reject(silent()), SILENT_MS + 1_000)
+    try {
+      const answer = await Promise.race([call(this.#client), silence.promise])
+      this.#failures = 0
+      return answer
+    } catch (error) {
+      throw this.#noted(error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /**
+   * Hands over everything that a read gives, up to its end: the client keeps for ever what is left before that. It gives
+   * reads no deadline either, so one that is silent for `SILENT_MS` is given up here.
+   */
+  async read<Resolved>(
+    open: (client: EventStoreDBClient) => StreamingRead<Resolved>,
+    take: (resolved: Resolved) => void,
+  ): Promise<void> {
+    this.#refuseClosed()
+    const reading = open(this.#client)
+    const ended = Promise.withResolvers<void>()
+    const timer = setTimeout(() => ended.reject(silent()), SILENT_MS)
+    reading.on('data', (resolved) => {
+      timer.refresh()
+      take(resolved)
+    })
+    reading.on('end', ended.resolve)
+    reading.on('error', ended.reject)
+    try {
+      await ended.promise
+      this.#failures = 0
+    } catch (error) {
+      reading.cancel().catch(() => {})
+      throw this.#noted(error)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await dispose(this.#client)
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new StoreError('store-unavailable', 'the log is closed')
+  }
+
+  #noted(error: unknown): unknown {
+    const known = storeErrorOf(error)
+    const isSilence = known instanceof StoreError && known.cause === SILENCE
+    if (isSilence || isUnreachable(known)) {
+      this.#failures++
+      if (!this.#closed && this.#failures >= (isSilence ? MOST_SILENCES : 2)) this.#connectAnew(isSilence)
+    } else this.#failures = 0
+    return known
+  }
+
+  #connectAnew(isSilent: boolean): void {
+    this.#failures = 0
+    this.#connections++
+    const given = this.#client
+    this.#client = EventStoreDBClient.connectionString(afresh(this.#url, this.#connections))
+    // What has failed by itself is over already.
+    if (isSilent) void dispose(given)
+  }
+}
+
+const SILENCE = Symbol('silence')
+
+function silent(): StoreError {
+  return new StoreError('store-unavailable', 'EventStoreDB does not answer', { cause: SILENCE })
+}
+
+const KEEP_ALIVE = /([?&])keepAlive_?-?Interval=(-?\d+)&?/i
+
+/**
+ * The same address, connected to at once. gRPC keeps trying less and less often, up to two minutes apart, and shares that
+ * among all connections whose target and options are the same; so one of the options differs, by a millisecond.
+ */
+function afresh(url: string, connection: number): string {
+  const given = Number(KEEP_ALIVE.exec(url)?.[2] ?? 10_000)
+  if (given < 0) return url
+  const rest = url.replace(KEEP_ALIVE, '$1').replace(/[?&]$/, '')
+  return `${rest}${rest.includes('?') ? '&' : '?'}keepAliveInterval=${given + (connection % 1_000)}`
+}
+
+/** What is still open after this many milliseconds is left to the end of the process. */
+const DISPOSE_MS = 1_000
+
+async function dispose(client: EventStoreDBClient): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, DISPOSE_MS)
+  await Promise.race([client.dispose(), late])
+  clearTimeout(timer)
+}
+
+// The client reads them from the connection string too, but keeps them to itself.
+function credentialsIn(url: string): { username: string; password: string } {
+  const [, username, password] = /^[^/]+:\/\/([^:@/]+):([^@/]+)@/.exec(url) ?? []
+  if (username === undefined || password === undefined) return NOBODY
+  return { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+}

@@ -35,11 +35,14 @@ export default {
     may('src/verifying', [
       'src/ledger/',
       'src/event-store/',
+      'src/projecting/',
+      'projections/',
       'src/sqlite.ts',
       'src/config.ts',
       'src/data-folder.ts',
       'src/status-line.ts',
     ]),
+    may('src/rebuilding', ['src/status-line.ts']),
     may('src/copying', [
       'src/ledger/',
       'src/event-store/',

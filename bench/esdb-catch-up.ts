@@ -77,12 +77,7 @@ async function bare(folder: string): Promise<number> {
 }
 
 async function ledger(folder: string): Promise<number> {
-  const generations = new Map(
-    Object.values(projections).map((projection) => [
-      projection.name,
-      Generation.openNewest(folder, projection, id),
-    ]),
-  )
+  const generations = Object.values(projections).map((projection) => Generation.make(folder, projection, id))
   const reader = new EventStoreDbLog({ url })
   const enough = new AbortController()
   const begun = performance.now()
@@ -100,6 +95,9 @@ async function ledger(folder: string): Promise<number> {
       close: () => reader.close(),
     },
     generations,
+    onDamaged: (_, reason) => {
+      throw new Error(reason)
+    },
     onProgress: (progress) => {
       if (progress.every(({ checkpoint }) => checkpoint === last)) enough.abort()
     },
@@ -107,7 +105,6 @@ async function ledger(folder: string): Promise<number> {
   })
   await projector.run(enough.signal)
   const seconds = (performance.now() - begun) / 1000
-  for (const generation of generations.values()) generation.close()
   await reader.close()
   return EVENTS / seconds
 }

@@ -1,4 +1,5 @@
 import { messageTimeline } from './message-timeline/projection.ts'
+import { shopActivity } from './shop-activity/projection.ts'
 import { subscriberStatus } from './subscriber-status/projection.ts'
 import { unplaced } from './unplaced/projection.ts'
 
@@ -7,6 +8,7 @@ export const projections = {
   'subscriber-status': subscriberStatus,
   'message-timeline': messageTimeline,
   unplaced,
+  'shop-activity': shopActivity,
 } as const
 
 export type ProjectionName = keyof typeof projections
@@ -16,4 +18,5 @@ export const projectionNames: readonly ProjectionName[] = [
   'subscriber-status',
   'message-timeline',
   'unplaced',
+  'shop-activity',
 ]

@@ -9,9 +9,11 @@ import type { Metrics } from './http/metrics.ts'
 import { metricsRoutes } from './http/metrics-route.ts'
 import { openApi } from './http/openapi.ts'
 import { answerErrorsAsProblems, problemsBeforeRouting } from './http/problems.ts'
+import { projectionRoutes } from './http/projections.ts'
 import { Reads } from './http/reads.ts'
 import { shopRoutes } from './http/shops.ts'
 import { webhookRoutes } from './http/webhook.ts'
+import type { Inspector } from './projecting/inspector.ts'
 import type { ReadModels } from './projecting/read-models.ts'
 
 /** What the app is built from. Whoever opened a part closes it. */
@@ -21,6 +23,7 @@ export interface AppParts {
   /** What is read from. */
   readonly log: EventLog
   readonly readModels: ReadModels
+  readonly inspector: Inspector
   readonly config: LiveConfig
   readonly clock: Clock
   readonly metrics: Metrics
@@ -29,7 +32,7 @@ export interface AppParts {
 
 /** Builds the app, ready to listen or to be injected requests. Rejects where a part refuses to start. */
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { intake, log, readModels, config, clock, metrics, logger } = parts
+  const { intake, log, readModels, inspector, config, clock, metrics, logger } = parts
   const app = Fastify({
     ...problemsBeforeRouting,
     // Fastify's own request lines would hold addresses, and an address can hold a phone number.
@@ -52,7 +55,16 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const keys = new ApiKeys(config)
   const reads = new Reads(log, readModels)
   await app.register(webhookRoutes, { intake, config, clock, metrics })
-  await app.register(shopRoutes, { prefix: '/v1/shops/:s', reads, log, spool: intake.spool, config, keys })
+  await app.register(shopRoutes, {
+    prefix: '/v1/shops/:s',
+    reads,
+    log,
+    spool: intake.spool,
+    config,
+    clock,
+    keys,
+  })
+  await app.register(projectionRoutes, { prefix: '/v1/projections', log, readModels, inspector, keys, clock })
   await app.register(healthRoutes, { intake, progress: () => readModels.progress })
   await app.register(metricsRoutes, { metrics, keys })
   await app.ready()

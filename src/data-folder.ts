@@ -86,7 +86,7 @@ export class DataFolder {
   }
 
   get projectionsPath(): string {
-    return join(this.path, 'projections')
+    return projectionsPathIn(this.path)
   }
 
   close(): void {
@@ -97,6 +97,11 @@ export class DataFolder {
 /** Where the embedded log of a data folder is, for who reads it beside its owner. */
 export function logPathIn(folder: string): string {
   return join(folder, 'log.sqlite')
+}
+
+/** Where the projections of a data folder are, likewise. */
+export function projectionsPathIn(folder: string): string {
+  return join(folder, 'projections')
 }
 
 // SQLite's exclusive lock is one of the operating system, on every one of them, and goes with the process.

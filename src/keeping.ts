@@ -68,29 +68,36 @@ export async function keepInEventStoreDb(
     onId: (id) => folder.belongTo({ engine: 'eventstoredb', id }),
   })
   try {
+    await startWith(store, journal)
+    const intake = new SpoolingStore(store, {
+      path: folder.spoolPath,
+      mostBytes: spoolBytes,
+      pause: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => {}),
+      onAway: (reason) => journal.warn({ reason }, 'the event store is away: deliveries are spooled'),
+      onBack: () => journal.info('the event store is back'),
+      onSetAside: (notice) => journal.error(notice, 'an event was set aside: the event store refuses it'),
+    })
+    return {
+      intake,
+      log: store,
+      location: { engine: 'eventstoredb', url },
+      close: async () => {
+        await intake.close()
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+// A store that is away may come; one that refuses the ledger will not change its mind.
+async function startWith(store: EventLog, journal: SpoolJournal): Promise<void> {
+  try {
     await store.id()
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'store-unavailable') {
-      await store.close()
-      throw error
-    }
+    if (!(error instanceof StoreError) || error.code !== 'store-unavailable') throw error
     journal.warn({ reason: error.message }, 'starting without the event store: deliveries will be spooled')
-  }
-  const intake = new SpoolingStore(store, {
-    path: folder.spoolPath,
-    mostBytes: spoolBytes,
-    pause: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => {}),
-    onAway: (reason) => journal.warn({ reason }, 'the event store is away: deliveries are spooled'),
-    onBack: () => journal.info('the event store is back'),
-    onSetAside: (notice) => journal.error(notice, 'an event was set aside: the event store refuses it'),
-  })
-  return {
-    intake,
-    log: store,
-    location: { engine: 'eventstoredb', url },
-    close: async () => {
-      await intake.close()
-      await store.close()
-    },
   }
 }

@@ -10,6 +10,7 @@ import { DataFolder } from './data-folder.ts'
 import { type FirstSecrets, firstStartText, writeFirstConfig } from './first-start.ts'
 import { Metrics } from './http/metrics.ts'
 import { type Keeping, keepInEmbeddedLog, keepInEventStoreDb } from './keeping.ts'
+import { Inspector } from './projecting/inspector.ts'
 import { ReadModels } from './projecting/read-models.ts'
 
 /** The threads that the ledger works with, started ahead. */
@@ -44,9 +45,11 @@ export async function serve(environment: NodeJS.ProcessEnv, threads: Threads): P
     const { intake, log, location, close } = await keep({ settings, folder, clock, metrics, logger }, threads)
     closing.push(close)
     const data = { location, folder: folder.projectionsPath }
-    const readModels = await ReadModels.start(data, threads.projector)
+    const readModels = await ReadModels.start(data, threads.projector, logger)
     closing.push(() => readModels.close())
-    const app = await buildApp({ intake, log, readModels, config, clock, metrics, logger })
+    const inspector = new Inspector()
+    closing.push(() => inspector.close())
+    const app = await buildApp({ intake, log, readModels, inspector, config, clock, metrics, logger })
     closing.push(() => app.close())
 
     // Before it listens: who hears that it does may send a signal at once.
@@ -83,7 +86,7 @@ function keep(
 function firstConfig(settings: Settings, folder: DataFolder): FirstSecrets | null {
   if (existsSync(settings.configPath)) return null
   // A log without a config is no first start: new secrets would only hide that the file was lost or is elsewhere.
-  if (existsSync(folder.logPath))
+  if (folder.log !== null || existsSync(folder.logPath))
     throw new ConfigMistake(`${settings.configPath}: there is no such file, and the data folder is not new`)
   return writeFirstConfig(settings.configPath)
 }

@@ -2,6 +2,7 @@ import { type StoredEvent, sha256 } from '../../src/ledger/event.ts'
 import type { SubscriberFact } from '../../src/ledger/interpret.ts'
 import { defineProjection } from '../../src/projecting/projection.ts'
 import { queries } from './queries.ts'
+import { subjects } from './subjects.ts'
 import { type Entry, schema, type Tables, tables } from './tables.ts'
 
 /** All that is known of a subscriber, in the order in which it happened; each message once. */
@@ -11,6 +12,8 @@ export const messageTimeline = defineProjection({
   schema,
   tables,
   queries,
+  numbering: { table: 'subscriber', usedBy: { entry: 'subscriber' } },
+  subjects,
   handle: (fact, event, rows) => {
     if (fact.kind === 'shop' || fact.kind === 'unplaced' || fact.kind === 'placed') return
     const subscriber = rows.subscriberKey(fact.shopId, fact.subscriberId)

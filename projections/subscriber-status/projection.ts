@@ -9,6 +9,7 @@ import { parseInstant } from '../../src/ledger/instant.ts'
 import type { SubscriberFact } from '../../src/ledger/interpret.ts'
 import { defineProjection } from '../../src/projecting/projection.ts'
 import { queries } from './queries.ts'
+import { subjects } from './subjects.ts'
 import { type SubscriberRow, schema, type Tables, tables } from './tables.ts'
 
 /** One row a subscriber: may we text her, since when, on what evidence, and how she is reached. */
@@ -18,6 +19,8 @@ export const subscriberStatus = defineProjection({
   schema,
   tables,
   queries,
+  numbering: { table: 'subscriber', usedBy: { consent_fact: 'subscriber', message: 'subscriber' } },
+  subjects,
   handle: (fact, event, rows) => {
     if (fact.kind === 'shop' || fact.kind === 'unplaced' || fact.kind === 'placed') return
     const before = rows.subscriber(fact.shopId, fact.subscriberId, fact.occurredAt)

@@ -1,5 +1,6 @@
 import { defineProjection } from '../../src/projecting/projection.ts'
 import { queries } from './queries.ts'
+import { subjects } from './subjects.ts'
 import { schema, tables } from './tables.ts'
 
 /** The events that no subscriber could be read from, with the reason, and where they went when they were placed. */
@@ -9,6 +10,7 @@ export const unplaced = defineProjection({
   schema,
   tables,
   queries,
+  subjects,
   handle: (fact, event, rows) => {
     if (fact.kind === 'unplaced')
       rows.add(

@@ -7,6 +7,8 @@ const MISTAKES = new Set<unknown>([
   'data-folder-of-another-log',
   'data-folder-unusable',
   'database-unusable',
+  'ledger-refuses',
+  'ledger-silent',
   'log-moved',
   'projection-of-another-log',
   'store-misconfigured',

@@ -14,14 +14,15 @@ export class ApiKeys {
     })
   }
 
-  /** The key in an `Authorization` header, where it has `scope`. Throws a `Refusal` otherwise. */
-  require(authorization: string | undefined, scope: Scope): ApiKeyConfig {
+  /** The key in an `Authorization` header, where it has one of `scopes`. Throws a `Refusal` otherwise. */
+  require(authorization: string | undefined, ...scopes: readonly Scope[]): ApiKeyConfig {
     const [, secret] = /^Bearer +([!-~]+)$/i.exec(authorization ?? '') ?? []
     if (secret === undefined) throw new Refusal('unauthorized', 'send Authorization: Bearer <key>')
     // Looked up by its digest, so how long it takes tells nothing of a key.
     const key = this.#keys.get(sha256(secret))
     if (key === undefined) throw new Refusal('unauthorized', 'there is no such key')
-    if (!key.scopes.includes(scope)) throw new Refusal('forbidden', `the key lacks the scope ${scope}`)
+    if (!scopes.some((scope) => key.scopes.includes(scope)))
+      throw new Refusal('forbidden', `the key lacks the scope ${scopes.join(' or ')}`)
     return key
   }
 }
@@ -30,4 +31,9 @@ export class ApiKeys {
 export function requireShop({ shops }: ApiKeyConfig, shopId: string): void {
   if (!shops.includes('*') && !shops.includes(shopId))
     throw new Refusal('forbidden', 'the key is not for this shop')
+}
+
+/** Throws a `Refusal` where `key` is not for every shop. */
+export function requireAllShops({ shops }: ApiKeyConfig): void {
+  if (!shops.includes('*')) throw new Refusal('forbidden', 'the key is not for every shop')
 }

@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
-import { type EventLog, type SpoolState, type SpoolView, StoreError } from '../event-store/event-store.ts'
-import { type Instant, microsecondsBetween } from '../ledger/instant.ts'
+import type { EventLog, SpoolState, SpoolView } from '../event-store/event-store.ts'
 import type { Progress } from '../projecting/projector.ts'
+import { age, type Lag, lagsInTime } from './lag.ts'
 
 type DeliveryResult = 'recorded' | 'duplicate' | 'spooled' | 'refused' | 'unavailable'
 
@@ -89,7 +89,7 @@ export class Metrics {
     let measuring: Promise<Lag[]> | null = null
     // The gauges of a scrape are collected all at once: the log is asked once for all of them.
     const measured = () => {
-      measuring ??= inTime(lagsBehind(log, progress(), clock)).finally(() => {
+      measuring ??= lagsInTime(log, progress(), clock).finally(() => {
         measuring = null
       })
       return measuring
@@ -138,42 +138,4 @@ export class Metrics {
       },
     })
   }
-}
-
-interface Lag {
-  readonly name: string
-  readonly events: number
-  readonly seconds: number
-}
-
-/** A scrape waits so long for the log, in milliseconds: less than Prometheus waits for a scrape. */
-const MOST_WAIT_MS = 2_000
-
-async function lagsBehind(log: EventLog, progress: readonly Progress[], clock: Clock): Promise<Lag[]> {
-  const lags: Lag[] = []
-  for (const { name, checkpoint } of progress) {
-    const [oldest] = await log.readAll(checkpoint, 1)
-    const isEvent = oldest !== undefined && !('foreign' in oldest)
-    const events = await log.countBehind(checkpoint)
-    lags.push({ name, events, seconds: isEvent ? age(oldest.metadata.recordedAt, clock) : 0 })
-  }
-  return lags
-}
-
-/** Nothing where the log is away, or takes too long to say so. */
-async function inTime(lags: Promise<Lag[]>): Promise<Lag[]> {
-  const late = Promise.withResolvers<Lag[]>()
-  const timer = setTimeout(() => late.resolve([]), MOST_WAIT_MS)
-  try {
-    return await Promise.race([lags, late.promise])
-  } catch (error) {
-    if (error instanceof StoreError) return []
-    throw error
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function age(since: Instant, clock: Clock): number {
-  return Math.max(0, microsecondsBetween(since, clock()) / 1_000_000)
 }

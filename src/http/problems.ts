@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import * as z from 'zod'
 import { StoreError } from '../event-store/event-store.ts'
+import { ProjectionNotReady, RebuildRunning } from '../projecting/projection-status.ts'
 
 /** Every problem that a caller can meet, by its stable slug. The only place that chooses a status. */
 const PROBLEMS = {
@@ -15,6 +16,11 @@ const PROBLEMS = {
   'not-found': { status: 404, title: 'There is no such resource' },
   'unknown-shop': { status: 404, title: 'There is no such shop' },
   'unknown-subscriber': { status: 404, title: 'There is no such subscriber' },
+  'unknown-projection': { status: 404, title: 'There is no such projection' },
+  'no-rebuild': { status: 404, title: 'No rebuild is running' },
+  'rebuild-running': { status: 409, title: 'A rebuild is running' },
+  'nothing-to-switch': { status: 409, title: 'There is no generation to switch to' },
+  'nothing-to-compare': { status: 409, title: 'There are no two generations to compare' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is of no supported type' },
   'store-unavailable': { status: 503, title: 'The event store cannot be reached' },
@@ -22,6 +28,8 @@ const PROBLEMS = {
   'store-misconfigured': { status: 503, title: 'The event store refuses the ledger' },
   'store-refuses': { status: 500, title: 'The event store refuses the event' },
   'store-damaged': { status: 500, title: 'What is stored is not what was written' },
+  'projection-not-ready': { status: 503, title: 'The projection is being built' },
+  'inspection-failed': { status: 503, title: 'The generations could not be compared' },
   'not-projected-in-time': { status: 504, title: 'The position has not been projected in time' },
   internal: { status: 500, title: 'Something went wrong here' },
 } as const
@@ -44,7 +52,7 @@ export const Problem = z
   .object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string() })
   .meta({ id: 'Problem', description: 'RFC 9457; type is a stable slug' })
 
-/** How long a sender should wait before it tries again what the store could not take, in seconds. */
+/** How long a caller should wait before it tries again what could not be done now, in seconds. */
 const RETRY_AFTER_SECONDS = 2
 
 /** Answers every error as a problem, and tells the log of those that are the ledger's own. */
@@ -110,7 +118,8 @@ function rawAnswer(problem: z.infer<typeof Problem>): string {
 
 function refusalOf(error: FastifyError): Refusal {
   if (error instanceof Refusal) return error
-  if (error instanceof StoreError) return new Refusal(error.code, error.message)
+  if (error instanceof StoreError || error instanceof ProjectionNotReady || error instanceof RebuildRunning)
+    return new Refusal(error.code, error.message)
   if (hasZodFastifySchemaValidationErrors(error)) {
     const [first] = error.validation
     const name = first?.instancePath.slice(1).replaceAll('/', '.') ?? ''

@@ -1,4 +1,5 @@
 import type { ProjectionName } from '../../projections/index.ts'
+import type { Clock } from '../clock.ts'
 import type { ShopConfig } from '../config.ts'
 import { type EventLog, eventsOf, type SpoolView } from '../event-store/event-store.ts'
 import { type Position, streams } from '../ledger/event.ts'
@@ -59,8 +60,9 @@ export class Reads {
 
   async #reached(name: ProjectionName, position: Position): Promise<void> {
     if (position <= this.#log.start) return
-    if (!(await this.#models.reached(name, position, WAIT_MS)))
-      throw new Refusal('not-projected-in-time', 'the position has not been projected yet; try again')
+    if (await this.#models.reached(name, position, WAIT_MS)) return
+    this.#models.requireReady(name)
+    throw new Refusal('not-projected-in-time', 'the position has not been projected yet; try again')
   }
 }
 
@@ -70,6 +72,7 @@ export interface ShopRoutes {
   readonly log: EventLog
   /** What waits on this node; undefined where nothing ever does. */
   readonly spool: SpoolView | undefined
+  readonly clock: Clock
   /** The shop as configured now. Throws a `Refusal` where there is none. */
   readonly shop: (id: string) => ShopConfig
 }

@@ -16,6 +16,14 @@ export const instantParam = z
   })
   .meta({ description: 'ISO 8601; without a zone it is UTC', examples: ['2026-11-23T10:00:00.123456Z'] })
 
+export const dateParam = z
+  .string()
+  .refine(
+    (text) => /^2\d{3}-\d{2}-\d{2}$/.test(text) && parseInstant(`${text}T00:00:00`) !== null,
+    'must be a date from the year 2000 on, such as 2026-11-23',
+  )
+  .meta({ format: 'date', examples: ['2026-11-23'] })
+
 const limit = z
   .string()
   .transform((text, context): number => {
@@ -44,6 +52,7 @@ export const SubscriberParams = ShopParams.extend({
 })
 
 const instant = z.string().meta({ format: 'date-time', description: 'UTC, six digits of a second' })
+const date = z.string().meta({ format: 'date' })
 const status = z.enum(['subscribed', 'unsubscribed', 'unknown'])
 
 export const StatusFilter = status
@@ -142,6 +151,24 @@ export const TimelineEntry = z
   })
   .meta({ id: 'TimelineEntry' })
 
+const activityCounts = {
+  optIns: z.int().meta({ description: 'Changes of consent to subscribed' }),
+  optOuts: z.int().meta({ description: 'Changes of consent to unsubscribed' }),
+  netChange: z.int().meta({ description: 'optIns - optOuts' }),
+  messages: z.int().meta({ description: 'Messages from subscribers, each once' }),
+}
+
+export const ShopActivity = z
+  .object({
+    shopId: z.string(),
+    timeZone: z.string().meta({ description: "Whose days these are: the shop's, by the config" }),
+    from: date,
+    to: date,
+    days: z.array(z.object({ date, ...activityCounts })),
+    totals: z.object(activityCounts),
+  })
+  .meta({ id: 'ShopActivity' })
+
 export const StoredEventItem = z
   .object({
     stream: z.string(),
@@ -157,6 +184,79 @@ export const UnplacedItem = StoredEventItem.extend({
   reason: z.string(),
   placedIn: z.string().nullable().meta({ description: 'The stream it was placed in since' }),
 }).meta({ id: 'UnplacedEvent' })
+
+export const ProjectionStatus = z
+  .object({
+    name: z.string(),
+    version: z
+      .int()
+      .meta({ description: 'Of what is read; of what is being built, where nothing can be read' }),
+    generation: z.int().nullable().meta({ description: 'Which build is read; null where none can be' }),
+    position: z.string().meta({ description: 'Of the last event that is in it' }),
+    lag: z
+      .object({ events: z.int(), seconds: z.number() })
+      .nullable()
+      .meta({ description: 'How far it is behind the log; null while the log does not answer' }),
+    state: z.enum(['live', 'catching-up', 'rebuilding', 'halted']),
+    reason: z.string().nullable().meta({ description: 'Why it stands still' }),
+    rebuild: z
+      .object({
+        handled: z.int(),
+        total: z.int(),
+        startedAt: instant.nullable(),
+        eventsPerSecond: z.int(),
+        held: z.boolean().meta({ description: 'It is not read until it is switched to' }),
+        problem: z
+          .string()
+          .nullable()
+          .meta({ description: 'Why the rebuild stands still; it goes on by itself' }),
+      })
+      .nullable(),
+    parked: z
+      .int()
+      .meta({ description: 'Streams that wait because one of their events could not be handled' }),
+    digest: z.object({ sha256: z.string(), rows: z.int(), position: z.string() }).nullable().meta({
+      description:
+        'Of all rows, as they were at that position: the same log has the same digest. Null in the list, and where it is not known yet',
+    }),
+  })
+  .meta({ id: 'Projection' })
+
+const said = z.union([z.looseObject({}), z.array(z.looseObject({}))]).nullable()
+
+export const ProjectionDiff = z
+  .object({
+    position: z.string().nullable().meta({ description: 'Of both generations' }),
+    counts: z.object({ subjects: z.int(), changed: z.int(), added: z.int(), removed: z.int() }),
+    changes: z
+      .array(
+        z.object({
+          shopId: z.string(),
+          subscriberId: z.string().nullable(),
+          before: said.meta({ description: 'Of a list, the first twenty entries that differ' }),
+          after: said,
+        }),
+      )
+      .meta({ description: 'The first hundred' }),
+  })
+  .meta({ id: 'ProjectionDiff' })
+
+export const ParkedStreamItem = z
+  .object({
+    stream: z.string(),
+    shopId: z.string().nullable(),
+    subscriberId: z.string().nullable(),
+    revision: z.int().meta({ description: 'Of the event that could not be handled' }),
+    eventId: z.string().nullable(),
+    error: z.string(),
+    waiting: z.int().meta({ description: 'How many events wait, that one included' }),
+  })
+  .meta({ id: 'ParkedStream' })
+
+export const Retried = z.object({
+  released: z.int().meta({ description: 'Streams of which nothing waits any more' }),
+  stillParked: z.int(),
+})
 
 export const Recorded = z
   .object({
@@ -175,9 +275,10 @@ const DESCRIPTIONS = {
   400: 'A parameter is not as it should be; the detail names it',
   401: 'No valid key, token or signature',
   403: 'The key lacks the scope or the shop',
-  404: 'No such shop or subscriber',
+  404: 'There is no such thing',
+  409: 'Not in this state; the detail says why',
   413: 'The body is larger than 256 KiB',
-  503: 'The event store cannot be reached now; try again after Retry-After',
+  503: 'The event store or the projection cannot be read now; try again after Retry-After',
   504: 'The position of `after` was not projected in time',
 }
 

@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import * as z from 'zod'
+import type { Clock } from '../clock.ts'
 import type { LiveConfig, ShopConfig } from '../config.ts'
 import type { EventLog, SpoolView } from '../event-store/event-store.ts'
+import { activityRoutes } from './activity.ts'
 import { type ApiKeys, requireShop } from './auth.ts'
 import { consentRoutes } from './consent.ts'
 import { eventRoutes } from './events.ts'
@@ -15,6 +17,7 @@ export interface ShopParts {
   readonly log: EventLog
   readonly spool: SpoolView | undefined
   readonly config: LiveConfig
+  readonly clock: Clock
   readonly keys: ApiKeys
 }
 
@@ -24,7 +27,7 @@ const Query = z.object({ after: z.string().optional() })
 /** Everything below `/v1/shops/{s}`: for keys that may read, of shops that they are for. */
 export async function shopRoutes(
   app: FastifyInstance,
-  { reads, log, spool, config, keys }: ShopParts,
+  { reads, log, spool, config, clock, keys }: ShopParts,
 ): Promise<void> {
   let shops: ReadonlyMap<string, ShopConfig> = new Map()
   config.use((current) => {
@@ -52,9 +55,10 @@ export async function shopRoutes(
     route.schema = { ...route.schema, security: [{ key: [] }] }
   })
 
-  const parts: ShopRoutes = { reads, log, spool, shop }
+  const parts: ShopRoutes = { reads, log, spool, clock, shop }
   await app.register(subscriberRoutes, parts)
   await app.register(consentRoutes, parts)
   await app.register(timelineRoutes, parts)
   await app.register(eventRoutes, parts)
+  await app.register(activityRoutes, parts)
 }

@@ -67,32 +67,31 @@ export function consentOrder(fact: ConsentFact): string {
   return `${fact.evidence.occurredAt} ${RANK[fact.says]} ${fact.evidence.eventId}`
 }
 
-/** The consent after `fact`, which comes later than all that led to `consent`, by `consentOrder`. */
-export function nextConsent(consent: Consent, fact: ConsentFact): Consent {
-  switch (fact.says) {
+/** The status after a fact that says this, where it was `status` before. */
+export function nextStatus(status: Status, says: ConsentFact['says']): Status {
+  switch (says) {
     case 'in':
-      return begin(consent, 'subscribed', fact)
+      return 'subscribed'
     case 'out':
-      return begin(consent, 'unsubscribed', fact)
+      return 'unsubscribed'
     // When it was said is not known: perhaps before the opt-out, so it cannot undo one, nor answer a question.
     case 'doubted-in':
     case 'eligible':
-      return consent.status === 'unknown' ? presume(consent, fact) : consent
+      return status === 'unknown' ? 'subscribed' : status
     case 'question':
-      return { ...consent, possibleOptOut: true }
+      return status
     default:
-      return fact.says satisfies never
+      return says satisfies never
   }
 }
 
-function begin(consent: Consent, status: Status, { evidence }: ConsentFact): Consent {
-  if (consent.status === status)
-    return consent.possibleOptOut ? { ...consent, possibleOptOut: false } : consent
-  return { status, since: evidence.occurredAt, evidence, possibleOptOut: false }
-}
-
-function presume(consent: Consent, fact: ConsentFact): Consent {
-  return { ...begin(consent, 'subscribed', fact), possibleOptOut: consent.possibleOptOut }
+/** The consent after `fact`, which comes later than all that led to `consent`, by `consentOrder`. */
+export function nextConsent(consent: Consent, { says, evidence }: ConsentFact): Consent {
+  const status = nextStatus(consent.status, says)
+  const isAnswer = says === 'in' || says === 'out'
+  const possibleOptOut = says === 'question' || (consent.possibleOptOut && !isAnswer)
+  if (status !== consent.status) return { status, since: evidence.occurredAt, evidence, possibleOptOut }
+  return possibleOptOut === consent.possibleOptOut ? consent : { ...consent, possibleOptOut }
 }
 
 /** Folds facts, in whatever order they come. */

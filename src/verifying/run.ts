@@ -3,6 +3,7 @@ import { ConfigMistake, readSettings, type Settings } from '../config.ts'
 import { logPathIn } from '../data-folder.ts'
 import { type LogLocation, openLog } from '../event-store/open.ts'
 import { statusLine } from '../status-line.ts'
+import { counted } from './counted.ts'
 import { Notes } from './notes.ts'
 import { verify, type Walk } from './verify.ts'
 
@@ -31,12 +32,8 @@ export function verdict({ events, streams, misfit }: Walk): string {
   return `${stream.replace(/\p{Cc}/gu, '?')}, revision ${revision}, position ${position}: ${wrong}`
 }
 
-function counted(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`
-}
-
 /** The log that the ledger itself would open. */
-function logLocation({ eventStoreDbUrl, dataFolder }: Settings): LogLocation {
+export function logLocation({ eventStoreDbUrl, dataFolder }: Settings): LogLocation {
   if (eventStoreDbUrl !== null) return { engine: 'eventstoredb', url: eventStoreDbUrl }
   const path = logPathIn(dataFolder)
   if (!existsSync(path)) throw new ConfigMistake(`${dataFolder}: there is no log in it`)

@@ -180,6 +180,36 @@ test('a stream that cannot be appended to does not hold up the others for good',
   })
 })
 
+test('while one stream cannot be appended to and others can, the store is not taken to be away', async () => {
+  const { store, gate, inner, pauses, news } = spooling()
+  gate.weather = 'away'
+  await store.append(ADA, texted(1))
+  await store.append(BOB, texted(2))
+  gate.refuses = (stream) => (stream === ADA ? AWAY : null)
+  gate.weather = 'there'
+  pauses.elapse()
+  await until(() => store.state().depth === 1 && pauses.pending === 1)
+  expect(idsOf(inner.events(BOB))).toEqual(ids(2))
+  expect(news).toEqual([`away: ${AWAY.message}`, 'back'])
+  expect(await store.append(BOB, texted(3))).toMatchObject({ outcome: 'appended' })
+  expect(await store.append(ADA, texted(4))).toMatchObject({ outcome: 'spooled' })
+})
+
+test('a store with too much to do is asked again later, and not taken to be away', async () => {
+  const { store, gate, inner, path } = spooling()
+  gate.weather = 'away'
+  await store.append(ADA, texted(1))
+  await store.close()
+  const busy = new Gate(inner)
+  busy.refuses = () => new StoreError('store-overloaded', 'too many appends are under way')
+  const next = openSpooling({ path, gate: busy })
+  await until(() => next.pauses.pending === 1)
+  expect(next.news).toEqual([])
+  busy.refuses = () => null
+  await next.drain()
+  expect(idsOf(inner.events(ADA))).toEqual(ids(1))
+})
+
 describe('an event that is refused for good', () => {
   const tooLarge = new StoreError('store-refuses', 'the event is too large')
 

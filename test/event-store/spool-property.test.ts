@@ -65,7 +65,7 @@ async function live(prefix: string, { inner, settled }: Log, story: readonly Hap
   let opened = openSpooling({ path, gate })
 
   const calm = async () => {
-    for (let turns = 0; turns < 4; turns++) {
+    for (let turns = 0; turns < 3; turns++) {
       await settled()
       await turn()
     }
@@ -168,7 +168,7 @@ test('whatever happens, each acknowledged event is in the log, once, in its orde
       const log = fakeLog()
       await check(await live(join(folder, `${lives++}-`), log, happenings), log.told)
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 
@@ -186,6 +186,6 @@ test('the same over the embedded log', async () => {
         await store.close()
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 8 },
   )
 })

@@ -89,6 +89,8 @@ test('what was acknowledged is there after a power cut', async () => {
   expect(after.depth).toBe(2)
   expect(after.isWaiting(ADA)).toBe(true)
   expect(after.oldestReceivedAt).toBe(texted(1).receivedAt)
+  await after.enqueue(ADA, texted(3))
+  expect(idsIn(after)).toEqual([texted(1).id, texted(2).id, texted(3).id])
 })
 
 test('a stream waits from the moment that an event of it came until none is left', async () => {
@@ -211,16 +213,18 @@ describe('the bound', () => {
   })
 })
 
-test('a spool that has been emptied gives its space back to the disk', async () => {
+test('a spool in which nothing waits any more gives its space back to the disk', async () => {
   const path = newPath()
   const spool = openSpool(path)
   const events = Array.from({ length: 100 }, (_, number) => texted(number, undefined, 'x'.repeat(50_000)))
   await Promise.all(events.map((event) => spool.enqueue(ADA, event)))
+  await spool.enqueue(BOB, texted(100), 'store-refuses: too large')
   expect(spool.bytes).toBeGreaterThan(4 * MIB)
   while (spool.depth > 0) spool.settle(spool.oldest(40), [])
   expect(statSync(path).size).toBeLessThan(100_000)
   expect(statSync(`${path}-wal`).size).toBe(0)
   expect(spool.bytes).toBeLessThan(100_000)
+  expect(spool.holds(BOB)).toBe(true)
 })
 
 test('a page is cut short where events are large', async () => {

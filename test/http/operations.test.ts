@@ -42,9 +42,16 @@ describe('openapi.json', () => {
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect(listed.toSorted()).toEqual([
+      'DELETE /v1/projections/{name}/rebuild',
       'GET /healthz',
       'GET /metrics',
       'GET /readyz',
+      'GET /v1/projections',
+      'GET /v1/projections/{name}',
+      'GET /v1/projections/{name}/diff',
+      'GET /v1/projections/{name}/parked',
+      'GET /v1/projections/{name}/progress',
+      'GET /v1/shops/{s}/activity',
       'GET /v1/shops/{s}/consent',
       'GET /v1/shops/{s}/subscribers',
       'GET /v1/shops/{s}/subscribers/{id}',
@@ -53,6 +60,9 @@ describe('openapi.json', () => {
       'GET /v1/shops/{s}/subscribers/{id}/events',
       'GET /v1/shops/{s}/subscribers/{id}/timeline',
       'GET /v1/shops/{s}/unplaced',
+      'POST /v1/projections/{name}/parked/retry',
+      'POST /v1/projections/{name}/rebuild',
+      'POST /v1/projections/{name}/switch',
       'POST /webhooks/postscript',
     ])
   })
@@ -150,7 +160,7 @@ describe('metrics', () => {
 
   test('tell how far each projection is behind, and how many streams wait', async () => {
     await ledger.record(optIn('2026-03-02T10:00:00'))
-    for (const name of ['subscriber-status', 'message-timeline', 'unplaced'])
+    for (const name of ['subscriber-status', 'message-timeline', 'unplaced', 'shop-activity'])
       for (const what of ['lag_events', 'lag_seconds', 'parked'])
         await vi.waitFor(async () =>
           expect(await metric(`ledger_projection_${what}{projection="${name}"}`)).toBe(0),

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { FastifyBaseLogger, InjectOptions } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { buildApp } from '../../src/app.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { LiveConfig } from '../../src/config.ts'
+import type { EventStore } from '../../src/event-store/event-store.ts'
+import { type LogLocation, openEmbedded, openEventStoreDb } from '../../src/event-store/open.ts'
 import { SpoolingStore } from '../../src/event-store/spool/spooling-store.ts'
-import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { Recorded } from '../../src/http/schemas.ts'
 import type { JsonObject } from '../../src/ledger/json.ts'
+import { Inspector } from '../../src/projecting/inspector.ts'
 import { ReadModels } from '../../src/projecting/read-models.ts'
 import { GatedStore } from '../event-store/gate.ts'
 import { Pauses, until } from '../event-store/spool-doubles.ts'
@@ -68,15 +70,11 @@ export async function runApp(
   const folder = given ?? temporaryFolder(finished)
   const configPath = join(folder, 'config.json')
   writeFileSync(configPath, JSON.stringify(config))
-  const logPath = join(folder, 'log.sqlite')
 
   const liveConfig = await LiveConfig.open(configPath)
   const metrics = new Metrics()
-  const store = await SqliteEventStore.open({ path: logPath, writer: 'folder-1' })
-  const readModels = await ReadModels.start({
-    location: { engine: 'sqlite', path: logPath },
-    folder: join(folder, 'projections'),
-  })
+  const { store, location } = await openLogIn(folder)
+  const readModels = await ReadModels.start({ location, folder: join(folder, 'projections') })
   // Between the app and the log, which can be taken away from it.
   const gate = new GatedStore(store)
   const pauses = new Pauses()
@@ -91,10 +89,12 @@ export async function runApp(
           onBack: () => {},
           onSetAside: () => {},
         })
+  const inspector = new Inspector()
   const app = await buildApp({
     intake: spooling ?? gate,
     log: gate,
     readModels,
+    inspector,
     config: liveConfig,
     clock,
     metrics,
@@ -106,6 +106,7 @@ export async function runApp(
     if (closed) return
     closed = true
     await app.close()
+    await inspector.close()
     await readModels.close()
     await spooling?.close()
     await store.close()
@@ -168,6 +169,26 @@ export async function runApp(
     read,
     listen,
   }
+}
+
+/** The embedded log; or, where the environment names a server for tests, a log of the folder's own on that. */
+async function openLogIn(folder: string): Promise<{ store: EventStore; location: LogLocation }> {
+  const url = process.env['EVENTSTOREDB_TEST_URL']
+  const writer = 'folder-1'
+  if (url === undefined) {
+    const path = join(folder, 'log.sqlite')
+    return { store: await openEmbedded(path, { writer }), location: { engine: 'sqlite', path } }
+  }
+  const namespace = `${basename(folder)}.`
+  const store = await openEventStoreDb({
+    url,
+    namespace,
+    writer,
+    clock: systemClock(),
+    expectedId: null,
+  })
+  await store.id()
+  return { store, location: { engine: 'eventstoredb', url, namespace } }
 }
 
 function payloadOf(body: JsonObject | string | Uint8Array): NonNullable<InjectOptions['payload']> {

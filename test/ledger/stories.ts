@@ -80,12 +80,13 @@ export function telling(time: fc.Arbitrary<string> = believable): fc.Arbitrary<T
   )
 }
 
-/** Tellings of which each one's time is to be believed. Entries with one key are one entry, so they are told alike. */
+/** Tellings of which each one's time is to be believed. */
 export const believableStory = story(telling())
 /** Tellings of which some have no time, or an impossible one. */
 export const doubtfulStory = story(telling(fc.oneof({ weight: 3, arbitrary: believable }, doubtful)))
 
-function story(one: fc.Arbitrary<Telling>): fc.Arbitrary<Telling[]> {
+/** Tellings of these kinds. Entries with one key are one entry, so only the first of them is told. */
+export function story(one: fc.Arbitrary<Telling>): fc.Arbitrary<Telling[]> {
   return fc.array(one, { minLength: 1, maxLength: 14 }).map((tellings) => {
     const keys = new Set<string>()
     return tellings.filter((told) => {

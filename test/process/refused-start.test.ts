@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'vitest'
 import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
+import { selfSigned } from '../event-store/eventstoredb/double/certificate.ts'
+import { startDouble } from '../event-store/eventstoredb/stores.ts'
 import { optIn, SHOP } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { configure, environment, type Finished, LEDGER, LedgerProcess } from './ledger-process.ts'
@@ -88,7 +90,74 @@ const mistakes: readonly Mistake[] = [
     },
     says: ['projections', 'was built from another log'],
   },
+  {
+    what: 'an address of EventStoreDB that is none',
+    env: { EVENTSTOREDB_URL: 'esdb://ledger:secret-token@localhost:2113?tls=perhaps' },
+    says: ['EVENTSTOREDB_URL: the option tls must be true or false'],
+  },
+  {
+    what: 'a password that EventStoreDB refuses',
+    prepare: async (folder, finished) => {
+      const { port, ca } = await secureServer(folder, finished)
+      return { EVENTSTOREDB_URL: `esdb://ledger:secret-token@localhost:${port}?tlsCAFile=${ca}` }
+    },
+    says: ['EventStoreDB refuses the user or the password'],
+  },
+  {
+    what: 'a certificate of EventStoreDB that is not trusted',
+    prepare: async (folder, finished) => {
+      const { port } = await secureServer(folder, finished)
+      return { EVENTSTOREDB_URL: `esdb://ledger:right@localhost:${port}` }
+    },
+    says: ["EventStoreDB's certificate is not trusted"],
+  },
+  {
+    what: 'TLS to an EventStoreDB that speaks none',
+    prepare: async (_, finished) => {
+      const { port } = await startDouble({}, finished)
+      return { EVENTSTOREDB_URL: `esdb://ledger:secret-token@localhost:${port}?tls=true` }
+    },
+    says: ['EventStoreDB does not speak TLS there', 'tls=false'],
+  },
+  {
+    what: 'a folder with a log of its own, and an EventStoreDB',
+    prepare: async (folder, finished) => {
+      await (await LedgerProcess.start(folder, finished)).stop()
+      const { url } = await startDouble({}, finished)
+      return { EVENTSTOREDB_URL: url }
+    },
+    says: ['keeps a log of its own', '"ledger copy"'],
+  },
+  {
+    what: 'the folder of a log in EventStoreDB, without its address',
+    prepare: async (folder, finished) => {
+      const { url } = await startDouble({}, finished)
+      const ledger = await LedgerProcess.run(folder, { EVENTSTOREDB_URL: url }, finished).listening()
+      await ledger.stop()
+      return {}
+    },
+    says: ['belongs to a log in EventStoreDB', 'set EVENTSTOREDB_URL'],
+  },
+  {
+    what: 'the folder of a log in EventStoreDB, with the address of another',
+    prepare: async (folder, finished) => {
+      const { url } = await startDouble({}, finished)
+      const ledger = await LedgerProcess.run(folder, { EVENTSTOREDB_URL: url }, finished).listening()
+      await ledger.stop()
+      return { EVENTSTOREDB_URL: (await startDouble({}, finished)).url }
+    },
+    says: ['EventStoreDB holds another log'],
+  },
 ]
+
+/** One that knows a user, under a certificate of its own. */
+async function secureServer(folder: string, finished: Finished) {
+  const tls = selfSigned()
+  const ca = join(folder, 'ca.crt')
+  writeFileSync(ca, tls.cert)
+  const { port } = await startDouble({ tls, users: { ledger: 'right' } }, finished)
+  return { port, ca: encodeURIComponent(ca) }
+}
 
 describe('what is wrong is said in one line, without a stack or a secret, and the exit code is not 0', () => {
   test.concurrent.for(mistakes)('$what', async ({ prepare, env, says }, { expect, onTestFinished }) => {

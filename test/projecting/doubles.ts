@@ -3,9 +3,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
 import type { EventLog } from '../../src/event-store/event-store.ts'
 import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
-import { Generation } from '../../src/projecting/generation.ts'
+import type { Generation } from '../../src/projecting/generation.ts'
+import { openGenerations } from '../../src/projecting/opening.ts'
 import { type AnyProjection, defineProjection } from '../../src/projecting/projection.ts'
-import { type Progress, Projector } from '../../src/projecting/projector.ts'
+import { type GenerationProgress, Projector } from '../../src/projecting/projector.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 /** A log of its own in `folder`, closed when the test is finished. */
@@ -48,18 +49,28 @@ export function rowsOf(path: string): Record<string, unknown[]> {
   }
 }
 
+/** The generation that is there, else one that begins at the beginning. */
+function openOne(folder: string, projection: AnyProjection, id: string): Generation {
+  const { generations, wanted } = openGenerations(folder, projection, id, true)
+  const [generation] = generations
+  if (generation === undefined || wanted !== null) throw new Error('there is one to be built')
+  return generation
+}
+
 /** A projector over `projections`, stopped and closed when the test is finished, if it was not before. */
 export async function project(log: EventLog, folder: string, ...projections: readonly AnyProjection[]) {
   const id = await log.id()
   const generations = new Map(
-    projections.map((projection) => [projection.name, Generation.openNewest(folder, projection, id)]),
+    projections.map((projection) => [projection.name, openOne(folder, projection, id)]),
   )
   /** Everything that was reported, oldest first. */
-  const reports: (readonly Progress[])[] = []
+  const reports: (readonly GenerationProgress[])[] = []
+  const damaged: string[] = []
   const projector = new Projector({
     log,
-    generations,
+    generations: generations.values(),
     onProgress: (progress) => reports.push(progress),
+    onDamaged: (generation) => damaged.push(generation.name),
     pause: () => new Promise((resolve) => setImmediate(resolve)),
   })
   const abort = new AbortController()
@@ -70,9 +81,8 @@ export async function project(log: EventLog, folder: string, ...projections: rea
     stopped = true
     abort.abort()
     await running
-    for (const generation of generations.values()) generation.close()
   }
   onTestFinished(stop)
   const last = (name: string) => reports.at(-1)?.find((progress) => progress.name === name)
-  return { generations, reports, last, stop }
+  return { projector, generations, reports, damaged, last, stop }
 }

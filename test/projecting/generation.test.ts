@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test, vi } from 'vitest'
 import type { EventStore } from '../../src/event-store/event-store.ts'
 import { streams } from '../../src/ledger/event.ts'
-import { ForeignGeneration, Generation } from '../../src/projecting/generation.ts'
+import { ForeignGeneration } from '../../src/projecting/generation.ts'
+import { openGenerations } from '../../src/projecting/opening.ts'
 import { message, placeBody, SHOP } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { notebook, openLog, project, rowsOf } from './doubles.ts'
@@ -41,22 +42,11 @@ test('a generation goes on from its checkpoint', async () => {
   expect(rowsOf(path)['note']).toHaveLength(21)
 })
 
-test('a raised version is built anew, and the old file is deleted', async () => {
-  const folder = temporaryFolder()
-  const store = await someLog(folder)
-  const old = await build(store, folder)
-  const raised = await build(store, folder, 2)
-  expect(raised).not.toBe(old)
-  expect(existsSync(old)).toBe(false)
-  expect(readdirSync(join(folder, 'notes')).filter((name) => name.endsWith('.sqlite'))).toHaveLength(1)
-  expect(rowsOf(raised)['note']).toHaveLength(20)
-})
-
 test('a generation that was built from another log is refused, saying what to do, and left alone', async () => {
   const folder = temporaryFolder()
   const store = await someLog(folder)
   const path = await build(store, folder)
-  const open = () => Generation.openNewest(folder, notebook('notes'), 'another-log')
+  const open = () => openGenerations(folder, notebook('notes'), 'another-log', false)
   expect(open).toThrow(ForeignGeneration)
   expect(open).toThrow(`${join(folder, 'notes')} was built from another log: delete it`)
   expect(rowsOf(path)['note']).toHaveLength(20)

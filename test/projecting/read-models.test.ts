@@ -4,7 +4,6 @@ import { expect, test } from 'vitest'
 import { subscriberStatus } from '../../projections/subscriber-status/projection.ts'
 import { Subscriber } from '../../src/http/schemas.ts'
 import { streams } from '../../src/ledger/event.ts'
-import { Generation } from '../../src/projecting/generation.ts'
 import { ReadModels } from '../../src/projecting/read-models.ts'
 import { type AppOptions, type RunningApp, runApp } from '../http/running-app.ts'
 import { delivery, message, optIn, optOut, SHOP } from '../ledger/deliveries.ts'
@@ -162,14 +161,4 @@ test('a subscriber with a parked event is shown as incomplete, the others are no
   const mended = await runApp({ folder })
   await settled(mended, position)
   expect((await mended.read('/subscribers/s_1')).json()).toMatchObject({ incomplete: false, revision: 3 })
-})
-
-test('a generation that is opened while another is newest deletes what is older', () => {
-  const folder = temporaryFolder()
-  const first = Generation.openNewest(folder, subscriberStatus, 'log-1')
-  first.close()
-  const raised = Generation.openNewest(folder, { ...subscriberStatus, version: 99 }, 'log-1')
-  raised.close()
-  expect(raised.number).toBe(first.number + 1)
-  expect(raised.checkpoint).toBeNull()
 })

@@ -3,14 +3,16 @@ import { StoreError } from '../event-store.ts'
 import { isUnreachable, storeErrorOf } from './errors.ts'
 import { urlMistake } from './url.ts'
 
-/** Where the log is. `namespace` stands before each stream's name on the wire, so that tests can share a server. */
+/** Where the log is. */
 export interface EventStoreDbPlace {
   readonly url: string
+  /** Stands before each stream's name on the wire, so that tests can share a server. */
   readonly namespace?: string
+  /** How long the server may be silent, in milliseconds, before what was asked of it is given up. */
+  readonly silentMs?: number
 }
 
-/** How long the server may be silent, in milliseconds, before what was asked of it is given up. */
-export const SILENT_MS = 5_000
+const SILENT_MS = 5_000
 
 /** So many silences on end, and the connection is made anew: the client never gives up one that is open. */
 const MOST_SILENCES = 3
@@ -22,6 +24,7 @@ const NOBODY = { username: 'nobody', password: 'nobody' }
 /** The client, and what every call to it has in common. */
 export class Connection {
   readonly namespace: string
+  readonly silentMs: number
   readonly credentials: { readonly username: string; readonly password: string }
   readonly #url: string
   #client: EventStoreDBClient
@@ -30,11 +33,12 @@ export class Connection {
   #closed = false
 
   /** Connects to nothing yet. Throws `StoreError` as `store-misconfigured`. */
-  constructor({ url, namespace = '' }: EventStoreDbPlace) {
+  constructor({ url, namespace = '', silentMs = SILENT_MS }: EventStoreDbPlace) {
     const mistake = urlMistake(url)
     if (mistake !== null) throw new StoreError('store-misconfigured', mistake)
     this.#url = url
     this.namespace = namespace
+    this.silentMs = silentMs
     this.credentials = credentialsIn(url)
     this.#client = EventStoreDBClient.connectionString(url)
   }
@@ -48,14 +52,14 @@ export class Connection {
   }
 
   /**
-   * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after `SILENT_MS`
-   * (a call of the client may stay pending for ever).
+   * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after a
+   * while (a call of the client may stay pending for ever).
    */
   async ask<T>(call: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
     this.#refuseClosed()
     const silence = Promise.withResolvers<never>()
     // Later than the deadline that each call has itself.
-    const timer = setTimeout(() => silence.reject(silent()), SILENT_MS + 1_000)
+    const timer = setTimeout(() => silence.reject(silent()), this.silentMs * 1.2)
     try {
       const answer = await Promise.race([call(this.#client), silence.promise])
       this.#failures = 0
@@ -69,7 +73,7 @@ export class Connection {
 
   /**
    * Hands over everything that a read gives, up to its end: the client keeps for ever what is left before that. It gives
-   * reads no deadline either, so one that is silent for `SILENT_MS` is given up here.
+   * reads no deadline either, so one that is silent for too long is given up here.
    */
   async read<Resolved>(
     open: (client: EventStoreDBClient) => StreamingRead<Resolved>,
@@ -78,7 +82,7 @@ export class Connection {
     this.#refuseClosed()
     const reading = open(this.#client)
     const ended = Promise.withResolvers<void>()
-    const timer = setTimeout(() => ended.reject(silent()), SILENT_MS)
+    const timer = setTimeout(() => ended.reject(silent()), this.silentMs)
     reading.on('data', (resolved) => {
       timer.refresh()
       take(resolved)

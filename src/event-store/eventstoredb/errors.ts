@@ -37,10 +37,17 @@ export function isUnreachable(error: unknown): boolean {
  * connection is given back as it is.
  */
 export function storeErrorOf(error: unknown): unknown {
-  if (error instanceof StoreError || !(error instanceof Error)) return error
+  if (error instanceof StoreError || !(error instanceof Error) || isMistake(error)) return error
   const [code, message] = meaningOf(error)
   return new StoreError(code, message, { cause: error })
 }
+
+// One in the code, here or in the client: no waiting helps.
+function isMistake(error: Error): boolean {
+  return MISTAKES.some((kind) => error instanceof kind)
+}
+
+const MISTAKES = [TypeError, ReferenceError, RangeError, SyntaxError]
 
 function meaningOf(error: Error): [StoreError['code'], string] {
   const details = detailsOf(error)

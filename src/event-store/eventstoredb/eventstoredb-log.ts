@@ -2,7 +2,7 @@ import { BACKWARDS, END, type ReadPosition } from '@eventstore/db-client'
 import * as z from 'zod'
 import type { Position, StoredEvent } from '../../ledger/event.ts'
 import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
-import { Connection, type EventStoreDbPlace, SILENT_MS } from './connection.ts'
+import { Connection, type EventStoreDbPlace } from './connection.ts'
 import { logEntryOf, Names } from './entries.ts'
 import { isNotFound, isNotLeader } from './errors.ts'
 import { Follower } from './follower.ts'
@@ -196,7 +196,11 @@ export class EventStoreDbLog implements EventLog {
 
   // What is always current comes from the leader.
   get #asking() {
-    return { credentials: this.connection.credentials, requiresLeader: true, deadline: SILENT_MS }
+    return {
+      credentials: this.connection.credentials,
+      requiresLeader: true,
+      deadline: this.connection.silentMs,
+    }
   }
 
   // A stream that somebody has deleted reads like one that has never been.

@@ -3,7 +3,7 @@ import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import type { Clock } from '../../clock.ts'
 import { chain, EventType, type NewEvent, type Position, storeIdOf } from '../../ledger/event.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store.ts'
-import { type EventStoreDbPlace, SILENT_MS } from './connection.ts'
+import type { EventStoreDbPlace } from './connection.ts'
 import { isConflict, isNotLeader } from './errors.ts'
 import { EventStoreDbLog } from './eventstoredb-log.ts'
 import { type KnownStream, KnownStreams } from './known-streams.ts'
@@ -198,7 +198,11 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
   }
 
   get #asking() {
-    return { credentials: this.connection.credentials, requiresLeader: true, deadline: SILENT_MS }
+    return {
+      credentials: this.connection.credentials,
+      requiresLeader: true,
+      deadline: this.connection.silentMs,
+    }
   }
 }
 

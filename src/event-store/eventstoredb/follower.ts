@@ -1,7 +1,7 @@
 import { type AllStreamSubscription, START as BEGINNING, streamNameFilter } from '@eventstore/db-client'
 import type { Position } from '../../ledger/event.ts'
 import { type LogEntry, StoreError } from '../event-store.ts'
-import { type Connection, SILENT_MS } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { logEntryOf, type Names } from './entries.ts'
 import { storeErrorOf } from './errors.ts'
 import { placeOf, START } from './position.ts'
@@ -14,6 +14,7 @@ import { placeOf, START } from './position.ts'
 export class Follower {
   readonly #subscription: AllStreamSubscription
   #window: number
+  readonly #silentMs: number
   #position: Position
   #received: LogEntry[] = []
   #failure: StoreError | null = null
@@ -23,6 +24,7 @@ export class Follower {
   constructor(connection: Connection, names: Names, after: Position, window: number) {
     this.#position = after
     this.#window = window
+    this.#silentMs = connection.silentMs
     this.#subscription = connection.client.subscribeToAll(
       {
         fromPosition: after === START ? BEGINNING : placeOf(after),
@@ -70,7 +72,7 @@ export class Follower {
     const timer = setTimeout(() => {
       silent = true
       this.#changed()
-    }, SILENT_MS)
+    }, this.#silentMs)
     try {
       let seen = 0
       while (!this.#holds(enough, upTo)) {

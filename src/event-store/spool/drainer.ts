@@ -102,10 +102,10 @@ export class Drainer {
     const lane = async (): Promise<void> => {
       for (const rows of streams)
         for (const row of rows) {
-          // The first failure ends the round, also in other streams: most likely the store is away.
-          if (failures.length > 0 || signal.aborted) return
+          if (signal.aborted) return
           const outcome = await this.#append(row)
           if (outcome instanceof StoreError) {
+            // Ends this lane: where the store is away, each asks it once and no more.
             failures.push(outcome)
             return
           }

@@ -28,7 +28,7 @@ const PRAGMAS = ['synchronous = FULL', 'fullfsync = ON']
 
 /** A page of events ends early when it has become this large. */
 const PAGE_CHARACTERS = 8_000_000
-/** Free pages of more than this are given back to the disk once nothing is left in the file. */
+/** Free pages of more than this are given back to the disk once what is held is less than this. */
 const WORTH_GIVING_BACK = 1024 * 1024
 
 /** An event that waits, as it was written down. */
@@ -245,11 +245,12 @@ export class Spool {
     return (pagesIn(this.#sql.pages) - pagesIn(this.#sql.free)) * this.#pageSize
   }
 
-  // Nothing waits: the write-ahead log is emptied, and a file that has grown becomes small again.
+  // Nothing waits: the write-ahead log is emptied, and a file that has grown becomes small again, which takes as long as
+  // copying what is still held.
   #giveBack(): void {
     try {
-      if (this.#setAside === 0 && pagesIn(this.#sql.free) * this.#pageSize > WORTH_GIVING_BACK)
-        this.#db.exec('VACUUM')
+      const free = pagesIn(this.#sql.free) * this.#pageSize
+      if (free > WORTH_GIVING_BACK && this.#bytes < WORTH_GIVING_BACK) this.#db.exec('VACUUM')
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } catch (error) {
       // The space is used again anyhow, or given back next time.

@@ -5,6 +5,12 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 
+/**
+ * The free ports that were given out. None is given twice: gRPC would have a new client share the connection, perhaps a
+ * dying one, that an earlier one had to the same address.
+ */
+const givenOut = new Set<number>()
+
 export class Connections {
   readonly #accept: (socket: Socket) => void
   readonly #open = new Set<Socket>()
@@ -24,11 +30,14 @@ export class Connections {
   async listen(): Promise<void> {
     if (this.#server !== null) return
     const server = createServer((socket) => this.#add(socket))
+    const port = await portOf(server.listen(this.#port, '127.0.0.1'))
+    if (this.#port === 0 && givenOut.has(port)) {
+      server.close()
+      return this.listen()
+    }
+    givenOut.add(port)
     this.#server = server
-    server.listen(this.#port, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (typeof address === 'object' && address !== null) this.#port = address.port
+    this.#port = port
   }
 
   /** Ends with no connection open and the port free. */
@@ -56,4 +65,10 @@ export class Connections {
     socket.on('close', () => this.#open.delete(socket))
     this.#accept(socket)
   }
+}
+
+async function portOf(server: Server): Promise<number> {
+  await once(server, 'listening')
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -18,7 +18,7 @@ import { type ContentType, Log, type StoredEvent } from './log.ts'
 import { readHandler } from './read.ts'
 import type { Counts, ServerNode } from './server-node.ts'
 import { SYSTEM_EVENTS } from './system-events.ts'
-import { append, remove, tombstone, truncate } from './writes.ts'
+import { append, type Outcome, remove, tombstone, truncate } from './writes.ts'
 
 export type { Fault } from './faults.ts'
 export type { StoredEvent } from './log.ts'
@@ -125,6 +125,9 @@ export class EventStoreDouble {
       case 'consumer-too-slow':
         for (const subscription of running) subscription.fail({ reason: 'consumer-too-slow' })
         return
+      case 'shutdown-subscription':
+        for (const subscription of running) subscription.fail({ reason: 'shutting-down' })
+        return
       case 'silent-subscription':
         for (const subscription of running) subscription.setSilent(true)
     }
@@ -147,11 +150,11 @@ export class EventStoreDouble {
 
   /** As a foreign writer would, wherever the stream ends. */
   put(stream: string, event: ForeignEvent): void {
-    append(this.#log, { stream, expected: 'any', events: [{ id: randomUUID(), ...event }] })
+    did(append(this.#log, { stream, expected: 'any', events: [{ id: randomUUID(), ...event }] }))
   }
 
   softDelete(stream: string): void {
-    remove(this.#log, stream, 'any')
+    did(remove(this.#log, stream, 'any'))
   }
 
   truncateBefore(stream: string, revision: bigint): void {
@@ -159,7 +162,7 @@ export class EventStoreDouble {
   }
 
   tombstone(stream: string): void {
-    tombstone(this.#log, stream, 'any')
+    did(tombstone(this.#log, stream, 'any'))
   }
 
   /** What came in so far, also what was refused or not answered. */
@@ -196,4 +199,8 @@ export class EventStoreDouble {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
   }
+}
+
+function did(outcome: Outcome): void {
+  if ('refused' in outcome) throw new Error(`refused: ${outcome.refused.reason}`)
 }

@@ -31,6 +31,8 @@ export type Fault =
   | { readonly name: 'end-subscription' }
   /** Running subscriptions end, at once: as the server ends those that do not take its live events fast enough. */
   | { readonly name: 'consumer-too-slow' }
+  /** Running subscriptions end, at once: as they do some seconds after a server is asked to stop. */
+  | { readonly name: 'shutdown-subscription' }
   /** What the client asks first of a new connection, and without a deadline, is never answered. */
   | { readonly name: 'silent-features' }
 
@@ -54,6 +56,7 @@ const ACTS_ON: { readonly [name in Fault['name']]: readonly Call[] } = {
   'silent-subscription': ['subscribe'],
   'end-subscription': [],
   'consumer-too-slow': [],
+  'shutdown-subscription': [],
   'silent-features': ['features'],
 }
 

@@ -278,12 +278,15 @@ describe('a fault', () => {
     expect(followed.errors).toEqual([])
   })
 
-  test('consumer-too-slow ends it as the server does', async () => {
+  test.each<{ fault: Fault; type: string }>([
+    { fault: { name: 'consumer-too-slow' }, type: 'timeout' },
+    { fault: { name: 'shutdown-subscription' }, type: 'unknown' },
+  ])('$fault.name ends it as the server does', async ({ fault, type }) => {
     const { client, double } = await open()
     const followed = follow(client, { fromPosition: START })
     await vi.waitFor(() => expect(followed.said).toContain('caught up'))
-    double.misbehave({ name: 'consumer-too-slow' })
-    await vi.waitFor(() => expect(followed.errors).toMatchObject([{ type: 'timeout' }]))
+    double.misbehave(fault)
+    await vi.waitFor(() => expect(followed.errors).toMatchObject([{ type }]))
   })
 
   test.each<{ fault: Fault; type: string }>([

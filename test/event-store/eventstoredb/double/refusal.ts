@@ -21,6 +21,7 @@ export type Refusal =
         | 'not-ready'
         | 'read-all-failed'
         | 'read-stream-failed'
+        | 'shutting-down'
         | 'timeout'
         | 'unauthenticated'
         | 'unavailable'

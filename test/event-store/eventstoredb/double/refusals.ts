@@ -63,6 +63,9 @@ export function grpcError(refusal: Refusal): ServiceError {
         status.ABORTED,
         'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.',
       )
+    case 'shutting-down':
+      // The client's own words for a stream that the server just drops.
+      return error(status.INTERNAL, 'Received RST_STREAM with code 0 (Call ended without gRPC status)')
     case 'read-stream-failed':
       return error(status.UNKNOWN, 'Unexpected ReadStreamResult: Error')
     case 'read-all-failed':

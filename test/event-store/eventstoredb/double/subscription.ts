@@ -57,6 +57,7 @@ class Subscription implements RunningSubscription {
   #silent = false
   #over = false
   #wake = (): void => {}
+  readonly #stopped = Promise.withResolvers<void>()
 
   constructor(
     node: ServerNode,
@@ -130,12 +131,16 @@ class Subscription implements RunningSubscription {
 
   async #deliver(response: ReadResp): Promise<void> {
     const delay = response.hasEvent() ? this.#node.faults.delay() : 0
-    if (delay > 0) await new Promise<void>((resolve) => this.#node.later(delay, resolve))
+    if (delay > 0) {
+      const passed = new Promise<void>((resolve) => this.#node.later(delay, resolve))
+      await Promise.race([passed, this.#stopped.promise])
+    }
     if (!this.#over && !(await write(this.#call, response))) this.#stop()
   }
 
   #stop(): void {
     this.#over = true
+    this.#stopped.resolve()
     this.#wake()
   }
 }

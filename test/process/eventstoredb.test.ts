@@ -152,13 +152,14 @@ function suite(start: () => Promise<Server>): void {
     }
     const sending = Promise.all(answered.map((_, subscriber) => send(subscriber)))
     await vi.waitFor(() => expect(total()).toBeGreaterThan(200), { timeout: 30_000 })
+    const one = `/v1/shops/${shop}/subscribers/s_0`
+    await vi.waitFor(async () => expect((await ledger.get(one)).status).toBe(200), { timeout: 30_000 })
     await kill?.()
     await vi.waitFor(async () => expect((await ledger.get('/readyz')).body).toContain('"spooling"'), {
       timeout: 30_000,
     })
     const away = total()
     await vi.waitFor(() => expect(total()).toBeGreaterThan(away + 500), { timeout: 30_000 })
-    const one = `/v1/shops/${shop}/subscribers/s_0`
     expect(JSON.parse((await ledger.get(one)).body)).toMatchObject({ incomplete: true })
     expect((await ledger.get(`${one}/consent`)).status).toBe(503)
     expect((await ledger.get('/readyz')).status).toBe(200)

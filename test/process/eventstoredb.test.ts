@@ -185,6 +185,37 @@ function suite(start: () => Promise<Server>): void {
       { timeout: 30_000 },
     )
   })
+
+  test('started while the store is gone, it serves what it has projected, spools, and says so', async ({
+    skip,
+  }) => {
+    const { url, kill, restart } = await start()
+    if (kill === null) skip('a server that is not ours to kill')
+    const shop = newShop()
+    const folder = folderOf(shop)
+    const bodies = bodiesOf(shop, 1)
+    const one = `/v1/shops/${shop}/subscribers/s_0`
+    const before = await startLedger(folder, url)
+    const { position } = Recorded.parse(JSON.parse((await before.post(bodies(0))).body))
+    await vi.waitFor(async () => expect((await before.get(`${one}?after=${position}`)).status).toBe(200))
+    await before.stop()
+    await kill?.()
+
+    const ledger = await startLedger(folder, url)
+    expect(ledger.out).toContain('starting without the event store')
+    expect(JSON.parse((await ledger.post(bodies(1))).body)).toMatchObject({ result: 'spooled' })
+    expect(JSON.parse((await ledger.get(one)).body)).toMatchObject({
+      messages: { received: 1 },
+      incomplete: true,
+    })
+    expect(await ledger.get('/readyz')).toMatchObject({
+      status: 200,
+      body: expect.stringContaining('spooling'),
+    })
+    await restart()
+    await drained(ledger)
+    expect((await eventsOf(url, shop)).map(({ revision }) => revision)).toEqual([0, 1])
+  })
 }
 
 function newShop(): string {

@@ -6,8 +6,10 @@ import { expectProblem } from './problem.ts'
 import { READER, runApp } from './running-app.ts'
 
 const ledger = await runApp({}, afterAll)
-await ledger.record(optIn('2026-03-01T10:00:00.000000'))
+const { position } = await ledger.record(optIn('2026-03-01T10:00:00.000000'))
 const subscriber = `/subscribers/${SUBSCRIBER}`
+// What is asked for below is there then.
+for (const path of [subscriber, `${subscriber}/timeline`]) await ledger.read(`${path}?after=${position}`)
 const lists = [
   '/subscribers',
   `${subscriber}/consent/history`,

@@ -1,6 +1,6 @@
 import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client'
 import { StoreError } from '../event-store.ts'
-import { isUnreachable, storeErrorOf } from './errors.ts'
+import { isClientFailure, isUnreachable, storeErrorOf } from './errors.ts'
 import { urlMistake } from './url.ts'
 
 /** Where the log is. */
@@ -36,6 +36,7 @@ export class Connection {
   constructor({ url, namespace = '', silentMs = SILENT_MS }: EventStoreDbPlace) {
     const mistake = urlMistake(url)
     if (mistake !== null) throw new StoreError('store-misconfigured', mistake)
+    forgiveTheClient()
     this.#url = url
     this.namespace = namespace
     this.silentMs = silentMs
@@ -133,6 +134,20 @@ const SILENCE = Symbol('silence')
 
 function silent(): StoreError {
   return new StoreError('store-unavailable', 'EventStoreDB does not answer', { cause: SILENCE })
+}
+
+let isForgiven = false
+
+/**
+ * While it looks for another node, the client lets a promise fail that nobody can catch, which would end the process; who
+ * asked is told of the failure besides. Once a thread, and for nothing but what the client fails with.
+ */
+function forgiveTheClient(): void {
+  if (isForgiven) return
+  isForgiven = true
+  process.on('unhandledRejection', (reason) => {
+    if (!isClientFailure(reason)) throw reason
+  })
 }
 
 const KEEP_ALIVE = /([?&])keepAlive_?-?Interval=(-?\d+)&?/i

@@ -27,6 +27,13 @@ export function isNotLeader(error: unknown): boolean {
   return causeOf(error) instanceof NotLeaderError
 }
 
+/** What the client, or the connection under it, fails with of itself. */
+export function isClientFailure(reason: unknown): boolean {
+  if (!(reason instanceof Error)) return false
+  const isGrpc = 'code' in reason && typeof reason.code === 'number' && 'details' in reason
+  return isGrpc || isCommandError(reason) || reason.message.startsWith('Failed to discover')
+}
+
 /** There was no connection, or it broke. */
 export function isUnreachable(error: unknown): boolean {
   return causeOf(error) instanceof UnavailableError

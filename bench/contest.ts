@@ -52,16 +52,19 @@ export function describe(name: string, results: readonly Result[]): string {
   return `${name.padEnd(34)}${rate.padStart(7)}/s   p50 ${p50.padStart(5)} ms   p99 ${p99.padStart(5)} ms`
 }
 
-/** Starts a server on a new empty folder, loads it, and stops it. */
+/** Starts a server on a new empty folder, with the log in the EventStoreDB at `url` where one is given; loads it, and stops it. */
 export async function measureServer(
   args: readonly string[],
   seconds: number,
   connections = CONNECTIONS,
   who = 'story',
+  url = '',
 ): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const begun = performance.now()
-  const env = { ...process.env, LEDGER_DATA: folder, PORT: '0', LOG_LEVEL: 'warn' }
+  const { EVENTSTOREDB_URL: _, ...own } = process.env
+  const log = url === '' ? {} : { EVENTSTOREDB_URL: url }
+  const env = { ...own, ...log, LEDGER_DATA: folder, PORT: '0', LOG_LEVEL: 'warn' }
   const server = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const { port, token } = await listening(server)

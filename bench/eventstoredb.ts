@@ -3,7 +3,7 @@
  * and server, and catching up against a bare subscription that parses and inserts the same rows. The server should be one
  * for throwing away, since nothing is deleted from it.
  *
- * `EVENTSTOREDB_URL=esdb://… npm run bench:eventstoredb -- [rounds] [seconds]`
+ * `BENCH_EVENTSTOREDB_URL=esdb://… npm run bench:eventstoredb -- [rounds] [seconds]`; `npm run bench` runs it too, where that is set.
  */
 import { execFile } from 'node:child_process'
 import { cpus } from 'node:os'
@@ -13,8 +13,8 @@ import * as z from 'zod'
 import { measureServer, median, type Result } from './contest.ts'
 
 const run = promisify(execFile)
-const url = process.env['EVENTSTOREDB_URL'] ?? ''
-if (url === '') throw new Error('EVENTSTOREDB_URL must name a server for throwing away')
+const url = process.env['BENCH_EVENTSTOREDB_URL'] ?? ''
+if (url === '') throw new Error('BENCH_EVENTSTOREDB_URL must name a server for throwing away')
 const rounds = Number(process.argv[2] ?? 5)
 const seconds = Number(process.argv[3] ?? 8)
 const CONNECTIONS = 256
@@ -39,7 +39,7 @@ for (const who of ['seen', 'new'] as const) {
   for (let round = 1; round <= rounds; round++) {
     bare.push(await bareClient(who))
     route.push(await measureServer(['bench/contenders.ts', 'eventstoredb', url], seconds, CONNECTIONS, who))
-    ledger.push(await measureServer(['bin/ledger.js', 'start'], seconds, CONNECTIONS, who))
+    ledger.push(await measureServer(['bin/ledger.js', 'start'], seconds, CONNECTIONS, who, url))
     console.error(`round ${round} of ${rounds}: ${who}`)
   }
   const rate = (results: readonly Result[]) => median(results, ({ perSecond }) => perSecond)

@@ -50,3 +50,7 @@ try {
 } finally {
   await postgres?.stop()
 }
+
+if (process.env['BENCH_EVENTSTOREDB_URL'] === undefined)
+  console.log('\nEventStoreDB               not measured: BENCH_EVENTSTOREDB_URL is not set')
+else await import('./eventstoredb.ts')

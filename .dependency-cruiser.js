@@ -21,7 +21,7 @@ export default {
       to: { circular: true },
     },
     may('src/ledger', []),
-    may('src/event-store', ['src/ledger/', 'src/clock.ts', 'src/sqlite.ts']),
+    may('src/event-store', ['src/ledger/', 'src/clock.ts', 'src/sqlite.ts', 'src/waiting.ts']),
     may('src/postscript', ['src/ledger/']),
     may('projections', ['src/ledger/', 'src/projecting/projection.ts']),
     may('src/projecting', [
@@ -30,8 +30,9 @@ export default {
       'src/sqlite.ts',
       'projections/',
       'src/clock.ts',
+      'src/waiting.ts',
     ]),
-    may('src/traffic', ['src/ledger/', 'src/config.ts']),
+    may('src/traffic', ['src/ledger/', 'src/config.ts', 'src/status-line.ts']),
     may('src/verifying', [
       'src/ledger/',
       'src/event-store/',
@@ -42,7 +43,7 @@ export default {
       'src/data-folder.ts',
       'src/status-line.ts',
     ]),
-    may('src/rebuilding', ['src/status-line.ts']),
+    may('src/rebuilding', ['src/ledger/json.ts', 'src/status-line.ts']),
     may('src/copying', [
       'src/ledger/',
       'src/event-store/',
@@ -50,6 +51,7 @@ export default {
       'src/config.ts',
       'src/data-folder.ts',
       'src/status-line.ts',
+      'src/waiting.ts',
     ]),
     may('src/http', ['src/', 'projections/', 'package.json']),
     {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { EventStoreDBClient, jsonEvent, NO_STREAM } from '@eventstore/db-client'
+import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import pg from 'pg'
@@ -10,6 +10,7 @@ import * as z from 'zod'
 import { systemClock } from '../src/clock.ts'
 import { LiveConfig } from '../src/config.ts'
 import type { EventStore } from '../src/event-store/event-store.ts'
+import { Connection } from '../src/event-store/eventstoredb/connection.ts'
 import { openEmbedded } from '../src/event-store/open.ts'
 import { writeFirstConfig } from '../src/first-start.ts'
 import { Metrics } from '../src/http/metrics.ts'
@@ -40,8 +41,7 @@ const roles: Readonly<Record<string, (app: FastifyInstance) => Promise<void>>> =
   },
   // The bare client behind a route that parses the body: each subscriber at the revision that this process has seen.
   eventstoredb: async (app) => {
-    const client = EventStoreDBClient.connectionString(url)
-    const credentials = { username: 'nobody', password: 'nobody' }
+    const { client, credentials } = new Connection({ url })
     const run = randomUUID()
     const revisions = new Map<string, Promise<bigint>>()
     app.post(PATH, async ({ body }) => {

@@ -4,15 +4,15 @@
  * line of JSON: what was stored a second, after a warm-up of half of the time.
  */
 import { randomUUID } from 'node:crypto'
-import { EventStoreDBClient, jsonEvent, NO_STREAM } from '@eventstore/db-client'
+import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import { systemClock } from '../src/clock.ts'
+import { Connection } from '../src/event-store/eventstoredb/connection.ts'
 import { chain } from '../src/ledger/event.ts'
 import { place } from '../src/ledger/placement.ts'
 import { messageBody } from './message-body.ts'
 
 const [url = '', inFlight = '', seconds = '', who = ''] = process.argv.slice(2)
-const client = EventStoreDBClient.connectionString(url)
-const credentials = credentialsIn(url)
+const { client, credentials } = new Connection({ url })
 const clock = systemClock()
 const { stream, event } = place(
   {
@@ -57,8 +57,3 @@ setTimeout(() => {
 await Promise.all(Array.from({ length: Number(inFlight) }, (_, lane) => append(lane)))
 console.log(JSON.stringify({ perSecond: stored / (elapsed / 1000) }))
 process.exit(0)
-
-function credentialsIn(address: string): { username: string; password: string } {
-  const [, username = 'nobody', password = 'nobody'] = /^[^/]+:\/\/([^:@/]+):([^@/]+)@/.exec(address) ?? []
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) }
-}

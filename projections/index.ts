@@ -20,3 +20,8 @@ export const projectionNames: readonly ProjectionName[] = [
   'unplaced',
   'shop-activity',
 ]
+
+/** `text`, where a projection is called so. */
+export function findProjectionName(text: string): ProjectionName | undefined {
+  return projectionNames.find((name) => name === text)
+}

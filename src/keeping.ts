@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import type { Clock } from './clock.ts'
-import type { Settings } from './config.ts'
 import { type DataFolder, DataFolderError } from './data-folder.ts'
 import { type EventLog, type Intake, StoreError } from './event-store/event-store.ts'
 import { type LogLocation, openEmbedded, openEventStoreDb } from './event-store/open.ts'
@@ -50,11 +49,11 @@ export async function keepInEmbeddedLog(
  */
 export async function keepInEventStoreDb(
   folder: DataFolder,
-  { eventStoreDbUrl, spoolBytes }: Pick<Settings, 'eventStoreDbUrl' | 'spoolBytes'>,
+  url: string,
+  spoolBytes: number,
   clock: Clock,
   journal: SpoolJournal,
 ): Promise<Keeping> {
-  const url = eventStoreDbUrl ?? ''
   if (folder.log?.engine === 'sqlite')
     throw new DataFolderError(
       'data-folder-of-another-log',

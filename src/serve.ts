@@ -78,9 +78,9 @@ function keep(
   { settings, folder, clock, metrics, logger }: KeepingParts,
   { writer }: Threads,
 ): Promise<Keeping> {
-  if (settings.eventStoreDbUrl === null)
-    return keepInEmbeddedLog(folder, (size) => metrics.committed(size), writer)
-  return keepInEventStoreDb(folder, settings, clock, logger)
+  const { eventStoreDbUrl: url, spoolBytes } = settings
+  if (url === null) return keepInEmbeddedLog(folder, (size) => metrics.committed(size), writer)
+  return keepInEventStoreDb(folder, url, spoolBytes, clock, logger)
 }
 
 function firstConfig(settings: Settings, folder: DataFolder): FirstSecrets | null {

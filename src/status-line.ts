@@ -27,3 +27,8 @@ export function statusLine(elsewhereMs: number | null, stream: Stream = process.
     },
   }
 }
+
+/** A number with its thousands apart. */
+export function grouped(number: number): string {
+  return number.toLocaleString('en-US')
+}

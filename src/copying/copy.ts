@@ -1,5 +1,6 @@
 import { type CopyTarget, type EventLog, eventOf, StoreError } from '../event-store/event-store.ts'
 import type { Position } from '../ledger/event.ts'
+import { backoff } from '../waiting.ts'
 import { compare, differenceAt, NOTHING } from './compare.ts'
 
 export interface CopyProgress {
@@ -61,8 +62,8 @@ export async function copyLog({
       reportCopying(reached.events)
     } catch (error) {
       if (!isPassing(error) || failed === MOST_RETRIES) throw error
-      await pause(Math.min(RETRY_MS.first * 2 ** failed, RETRY_MS.most))
       failed++
+      await pause(backoff(failed, RETRY_MS))
     }
   }
 

@@ -6,7 +6,7 @@ import { DataFolder, logPathIn } from '../data-folder.ts'
 import type { CopyTarget } from '../event-store/event-store.ts'
 import { LogMoved, type Moved, markMoved, movedTo } from '../event-store/sqlite/moved.ts'
 import { SqliteLog } from '../event-store/sqlite/sqlite-log.ts'
-import { type StatusLine, statusLine } from '../status-line.ts'
+import { grouped, type StatusLine, statusLine } from '../status-line.ts'
 import { type Copied, type CopyProgress, copyLog } from './copy.ts'
 import { openTarget, placeOf } from './target.ts'
 
@@ -66,11 +66,9 @@ function report(copied: Copied | null, { toPlace, at }: Moved): string {
   const next = 'Start with EVENTSTOREDB_URL from now on; the projections will be built anew.'
   if (copied === null) return `this log was moved to ${toPlace} at ${at} already\n${next}`
   const { events, before } = copied
-  const there = before === 0 ? '' : `, ${count(before)} of which were there before`
-  return `${count(events)} events copied to ${toPlace}${there}; both logs are the same\n${next}`
+  const there = before === 0 ? '' : `, ${grouped(before)} of which were there before`
+  return `${grouped(events)} events copied to ${toPlace}${there}; both logs are the same\n${next}`
 }
-
-const count = (value: number) => value.toLocaleString('en-US')
 
 const BAR = 24
 
@@ -82,7 +80,7 @@ function showOn(line: StatusLine): (progress: CopyProgress) => void {
       const share = total === 0 ? 1 : Math.min(events / total, 1)
       const bar = '#'.repeat(Math.floor(share * BAR)).padEnd(BAR, '.')
       const perSecond = ((events - begun.events) / (performance.now() - begun.at || 1)) * 1000
-      return `${phase}  [${bar}] ${count(events)}/${count(total)}  ${count(Math.round(perSecond))}/s`
+      return `${phase}  [${bar}] ${grouped(events)}/${grouped(total)}  ${grouped(Math.round(perSecond))}/s`
     })
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { type EventLog, StoreError } from '../event-store/event-store.ts'
 import { type Instant, microsecondsBetween } from '../ledger/instant.ts'
 import type { Progress } from '../projecting/projector.ts'
+import { within } from '../waiting.ts'
 
 /** How far a projection is behind the log. */
 export interface Lag {
@@ -16,25 +17,23 @@ const MOST_WAIT_MS = 2_000
 
 /** Of each projection; none where the log is away, or takes too long to say so. */
 export async function lagsInTime(log: EventLog, progress: readonly Progress[], clock: Clock): Promise<Lag[]> {
-  const late = Promise.withResolvers<Lag[]>()
-  const timer = setTimeout(() => late.resolve([]), MOST_WAIT_MS)
   try {
-    return await Promise.race([lagsBehind(log, progress, clock), late.promise])
+    return await within(lagsBehind(log, progress, clock), MOST_WAIT_MS, () => [])
   } catch (error) {
     if (error instanceof StoreError) return []
     throw error
-  } finally {
-    clearTimeout(timer)
   }
 }
 
 async function lagsBehind(log: EventLog, progress: readonly Progress[], clock: Clock): Promise<Lag[]> {
   const lags: Lag[] = []
-  for (const { name, checkpoint } of progress) {
+  // Mostly all of them stand at one place, and asking may go over a network.
+  for (const [checkpoint, group] of Map.groupBy(progress, (one) => one.checkpoint)) {
     const [oldest] = await log.readAll(checkpoint, 1)
     const isEvent = oldest !== undefined && !('foreign' in oldest)
     const events = await log.countBehind(checkpoint)
-    lags.push({ name, events, seconds: isEvent ? age(oldest.metadata.recordedAt, clock) : 0 })
+    const seconds = isEvent ? age(oldest.metadata.recordedAt, clock) : 0
+    lags.push(...group.map(({ name }) => ({ name, events, seconds })))
   }
   return lags
 }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import * as z from 'zod'
-import { type ProjectionName, projectionNames } from '../../projections/index.ts'
+import { findProjectionName, type ProjectionName, projectionNames } from '../../projections/index.ts'
 import type { Clock } from '../clock.ts'
 import type { EventLog } from '../event-store/event-store.ts'
 import { parseStreamName } from '../ledger/event.ts'
@@ -291,7 +291,7 @@ function described(parked: ParkedStream): z.infer<typeof ParkedStreamItem> {
 }
 
 function projectionNamed(text: string): ProjectionName {
-  const name = projectionNames.find((one) => one === text)
+  const name = findProjectionName(text)
   if (name === undefined) throw new Refusal('unknown-projection', `there are: ${projectionNames.join(', ')}`)
   return name
 }

@@ -37,6 +37,15 @@ export function parseJsonObject(text: string): JsonObject {
   return isJsonObject(exact) ? exact : value
 }
 
+/** What JSON says; what is no JSON is `undefined`, which no schema takes. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,7 +3,7 @@
 import { setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
-import { projections } from '../../projections/index.ts'
+import { findProjectionName, projections } from '../../projections/index.ts'
 import { systemClock } from '../clock.ts'
 import { openLog } from '../event-store/open.ts'
 import { Builder, type BuildOrder, type BuildProgress } from './builder.ts'
@@ -56,8 +56,8 @@ take = (errand) => {
   else if ('cancel' in errand)
     builder.cancel(errand.cancel).then(() => report({ cancelled: errand.cancel }), fail)
   else {
-    const projection = Object.values(projections).find(({ name }) => name === errand.begin)
-    if (projection !== undefined) builder.begin(projection, errand.order).catch(fail)
+    const name = findProjectionName(errand.begin)
+    if (name !== undefined) builder.begin(projections[name], errand.order).catch(fail)
   }
 }
 for (const errand of early) take(errand)

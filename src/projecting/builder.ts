@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.ts'
 import type { EventLog } from '../event-store/event-store.ts'
 import type { Instant } from '../ledger/instant.ts'
+import { backoff, untilAborted } from '../waiting.ts'
 import { Errands } from './errands.ts'
-import { Generation, type Reading } from './generation.ts'
+import { Generation } from './generation.ts'
 import { isDamage } from './generation-file.ts'
+import type { Reading } from './generation-rows.ts'
 import { nextPages, reasonOf } from './pages.ts'
 import type { AnyProjection } from './projection.ts'
 
@@ -103,8 +105,7 @@ export class Builder {
       const disturbed = await this.#errands.run()
       if (signal.aborted) break
       if (this.#builds.size === 0) {
-        if (!disturbed.aborted)
-          await new Promise((resolve) => disturbed.addEventListener('abort', resolve, { once: true }))
+        await untilAborted(disturbed)
         continue
       }
       if ([...this.#builds.values()].some(({ generation }) => generation === null))
@@ -112,7 +113,7 @@ export class Builder {
       await this.#errands.run()
       const moved = await this.#round()
       failed = moved ? 0 : failed + 1
-      if (failed > 0) await pause(Math.min(RETRY_MS.first * 2 ** (failed - 1), RETRY_MS.most), disturbed)
+      if (failed > 0) await pause(backoff(failed, RETRY_MS), disturbed)
       // Lets messages in.
       else await pause(0, signal)
     }

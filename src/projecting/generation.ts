@@ -1,10 +1,8 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { eventOf, type LogEntry } from '../event-store/event-store.ts'
 import type { Position } from '../ledger/event.ts'
 import type { Instant } from '../ledger/instant.ts'
-import type { Fact } from '../ledger/interpret.ts'
-import { inTransaction, isSqliteError, openForWriting, UnusableDatabase } from '../sqlite.ts'
+import { inTransaction, openForWriting, UnusableDatabase } from '../sqlite.ts'
 import {
   buildingNumbers,
   buildingPathOf,
@@ -19,7 +17,8 @@ import {
   Meta,
   pathOf,
 } from './generation-file.ts'
-import type { AnyProjection, OpenProjection } from './projection.ts'
+import { GenerationRows, type Reading } from './generation-rows.ts'
+import type { AnyProjection } from './projection.ts'
 
 // Nothing here is worth waiting for the disk: after a crash the rows and the checkpoint are both a little older. NORMAL
 // and not OFF, so that a machine that loses power cannot leave a file that looks whole and isn't.
@@ -38,12 +37,6 @@ const BUILDING = [
   'temp_store = MEMORY',
 ]
 
-/** An entry and what it says, read once for all projections; or why it could not be read. */
-export interface Reading {
-  readonly entry: LogEntry
-  readonly fact: Fact | Error
-}
-
 /** A data folder's projections were built from another log than the one it has now. */
 export class ForeignGeneration extends Error {
   override name = 'ForeignGeneration'
@@ -61,11 +54,9 @@ export class Generation {
   readonly version: number
   readonly #home: string
   readonly #db: DatabaseSync
-  readonly #reopen: () => OpenProjection
+  readonly #rows: GenerationRows
   #path: string
-  #open: OpenProjection
-  #parked: Set<string>
-  readonly #sql: Record<'checkpoint' | 'park' | 'unpark' | 'wait' | 'bind' | 'release', StatementSync>
+  readonly #sql: Record<'bind' | 'release', StatementSync>
   #checkpoint: Position | null
   #log: string | null
   #held: boolean
@@ -133,18 +124,10 @@ export class Generation {
       this.#log = meta.data.log
       this.#checkpoint = checkpoint
       this.#held = held
-      this.#parked = readParked(db)
-      this.#reopen = () => projection.open(db)
-      this.#open = this.#reopen()
+      this.#rows = new GenerationRows(db, projection)
       this.#sql = {
-        checkpoint: db.prepare('UPDATE generation SET checkpoint = ?'),
         bind: db.prepare('UPDATE generation SET log = ?'),
         release: db.prepare('UPDATE generation SET held = 0'),
-        park: db.prepare(
-          'INSERT INTO parked (stream, revision, event_id, error, waiting) VALUES (?, ?, ?, ?, 1)',
-        ),
-        unpark: db.prepare('DELETE FROM parked WHERE stream = ?'),
-        wait: db.prepare('UPDATE parked SET waiting = waiting + 1 WHERE stream = ?'),
       }
       this.#db = db
       if (log !== null) this.bind(log)
@@ -166,7 +149,7 @@ export class Generation {
 
   /** How many streams wait for an event that could not be handled. */
   get parked(): number {
-    return this.#parked.size
+    return this.#rows.parked
   }
 
   /** Whether it is not to be read until somebody says so. */
@@ -191,50 +174,22 @@ export class Generation {
     this.#held = false
   }
 
-  /**
-   * Handles events that follow each other in the log, and the first of which follows the checkpoint: rows and checkpoint
-   * in one transaction. An event that the projection throws on parks its stream; a failure of SQLite undoes all and is
-   * thrown on.
-   */
+  /** Handles events that follow each other in the log, and the first of which follows the checkpoint: see `GenerationRows`. */
   handle(readings: readonly Reading[]): void {
     const last = readings.at(-1)
     if (last === undefined) return
-    try {
-      this.#handleAll(readings, (reading) => this.#handleOne(reading))
-    } catch (error) {
-      if (isSqliteError(error) && !isConstraint(error)) throw error
-      // One of them can't be handled. Savepoints find it, and cost too much to be set when all is well.
-      this.#handleAll(readings, (reading) => this.#handleOrPark(reading))
-    }
+    this.#rows.handle(readings, last.entry.position)
     this.#checkpoint = last.entry.position
   }
 
   /** The streams that wait, with the revision that each waits for. */
   parkedStreams(): { stream: string; revision: number }[] {
-    const rows = this.#db.prepare('SELECT stream, revision FROM parked ORDER BY stream').all()
-    return rows.map(({ stream, revision }) => ({ stream: String(stream), revision: Number(revision) }))
+    return this.#rows.parkedStreams()
   }
 
-  /**
-   * Handles what waits of a parked stream, in one transaction: all that has been passed from its revision on. Where
-   * one of them still can't be handled, the stream waits from there on. Tells whether none waits any more.
-   */
-  async retry(stream: string, waiting: AsyncIterable<Reading>): Promise<boolean> {
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      this.#sql.unpark.run(stream)
-      this.#parked.delete(stream)
-      for await (const reading of waiting) {
-        if (this.#parked.has(stream)) this.#sql.wait.run(stream)
-        else this.#handleOrPark(reading)
-      }
-      this.#db.exec('COMMIT')
-      return !this.#parked.has(stream)
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      this.#forgetUndone()
-      throw error
-    }
+  /** Handles what waits of a parked stream. Tells whether none waits any more. */
+  retry(stream: string, waiting: AsyncIterable<Reading>): Promise<boolean> {
+    return this.#rows.retry(stream, waiting)
   }
 
   /**
@@ -266,47 +221,6 @@ export class Generation {
     this.close()
     deleteGeneration(this.#home, this.number)
   }
-
-  #handleAll(readings: readonly Reading[], handle: (reading: Reading) => void): void {
-    try {
-      inTransaction(this.#db, () => {
-        for (const reading of readings) {
-          if (this.#parked.has(reading.entry.stream)) this.#sql.wait.run(reading.entry.stream)
-          else handle(reading)
-        }
-        this.#sql.checkpoint.run(readings.at(-1)?.entry.position ?? null)
-      })
-    } catch (error) {
-      this.#forgetUndone()
-      throw error
-    }
-  }
-
-  #forgetUndone(): void {
-    this.#open = this.#reopen()
-    this.#parked = readParked(this.#db)
-  }
-
-  #handleOne({ entry, fact }: Reading): void {
-    if (fact instanceof Error) throw fact
-    this.#open.handle(fact, eventOf(entry))
-  }
-
-  #handleOrPark(reading: Reading): void {
-    const { stream, revision } = reading.entry
-    const eventId = 'foreign' in reading.entry ? null : reading.entry.metadata.id
-    this.#db.exec('SAVEPOINT event')
-    try {
-      this.#handleOne(reading)
-    } catch (error) {
-      if (isSqliteError(error) && !isConstraint(error)) throw error
-      this.#db.exec('ROLLBACK TO event')
-      this.#open = this.#reopen()
-      this.#sql.park.run(stream, revision, eventId, describe(error))
-      this.#parked.add(stream)
-    }
-    this.#db.exec('RELEASE event')
-  }
 }
 
 interface Beginning {
@@ -334,20 +248,4 @@ function begin(
   } finally {
     db.close()
   }
-}
-
-function readParked(db: DatabaseSync): Set<string> {
-  const rows = db.prepare('SELECT stream FROM parked').all()
-  return new Set(rows.map((row) => String(row['stream'])))
-}
-
-// A constraint that a projection's row breaks is the projection's mistake; every other failure is the disk's.
-function isConstraint(error: Error): boolean {
-  return 'errcode' in error && typeof error.errcode === 'number' && (error.errcode & 0xff) === 19
-}
-
-// Without the message of an error that is not the ledger's own: it may quote what somebody wrote.
-function describe(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return `${String(error.code)}: ${error.message}`
-  return error instanceof Error ? error.name : 'an unknown error'
 }

@@ -1,7 +1,7 @@
 /** The thread that reads whole generations, so that neither HTTP nor the projector waits for millions of rows. */
 
 import { parentPort } from 'node:worker_threads'
-import { projections } from '../../projections/index.ts'
+import { findProjectionName, projections } from '../../projections/index.ts'
 import { type Diff, diffOf } from './diff.ts'
 import { type Digest, digestOf } from './digest.ts'
 import { GenerationReader } from './generation-reader.ts'
@@ -33,7 +33,6 @@ export type InspectorAnswer =
 const port = parentPort
 if (port === null) throw new Error('runs as a worker thread')
 const answer = (message: InspectorAnswer): void => port.postMessage(message)
-const known: ReadonlyMap<string, AnyProjection> = new Map(Object.entries(projections))
 const underWay = new Map<number, AbortController>()
 
 port.on('message', (order: InspectorOrder) => {
@@ -76,13 +75,13 @@ function look(path: string): { projection: AnyProjection; stamp: string } {
   const generation = new GenerationReader(path)
   try {
     generation.db.exec('BEGIN')
-    const { projection: name, started_at } =
+    const { projection, started_at } =
       generation.db.prepare('SELECT projection, started_at FROM generation').get() ?? {}
-    const projection = known.get(String(name))
-    if (projection === undefined) throw new Error(`${path}: of a projection that is not known`)
+    const name = findProjectionName(String(projection))
+    if (name === undefined) throw new Error(`${path}: of a projection that is not known`)
     const parked = generation.db.prepare('SELECT count(*), sum(waiting), sum(revision) FROM parked').get()
     const stamp = [started_at, generation.checkpoint(), ...Object.values(parked ?? {})]
-    return { projection, stamp: JSON.stringify(stamp) }
+    return { projection: projections[name], stamp: JSON.stringify(stamp) }
   } finally {
     generation.close()
   }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { within } from '../waiting.ts'
 import type { Diff } from './diff.ts'
 import type { Digest } from './digest.ts'
 import type { InspectorAnswer, InspectorOrder, Question, StampedDigest } from './inspector-thread.ts'
@@ -66,12 +67,9 @@ export class Inspector {
    * earlier position; null where none is. Goes on meanwhile, for who asks next.
    */
   async digestWithin(path: string, milliseconds: number): Promise<Digest | null> {
-    const waited = Promise.withResolvers<null>()
-    const timer = setTimeout(() => waited.resolve(null), milliseconds)
     // A file that can't be read has no digest; those who read its rows say what is wrong with it.
     const digest = this.#digest(path).catch(() => null)
-    const made = await Promise.race([digest, waited.promise])
-    clearTimeout(timer)
+    const made = await within(digest, milliseconds, () => null)
     return made ?? withoutStamp(this.#known.get(path)?.digest)
   }
 

@@ -2,7 +2,8 @@ import { type EventLog, eventOf, type LogEntry } from '../event-store/event-stor
 import type { Position } from '../ledger/event.ts'
 import { interpret } from '../ledger/interpret.ts'
 import { isSqliteError } from '../sqlite.ts'
-import type { Generation, Reading } from './generation.ts'
+import type { Generation } from './generation.ts'
+import type { Reading } from './generation-rows.ts'
 
 const PAGE = 4_000
 

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
-import { projections } from '../../projections/index.ts'
+import { findProjectionName, projections } from '../../projections/index.ts'
 import { type LogLocation, openLog } from '../event-store/open.ts'
 import type { Position } from '../ledger/event.ts'
 import { Generation } from './generation.ts'
@@ -59,10 +59,12 @@ const report = (message: ProjectorReport): void => port.postMessage(message)
 const log = await openLog(location)
 // A log that can't be reached now is asked again, by the projector, until it answers.
 const id = await log.id().catch(() => null)
-const isEmpty = await log.head().then(
-  (head) => head === null,
-  () => false,
-)
+const isEmpty =
+  id !== null &&
+  (await log.head().then(
+    (head) => head === null,
+    () => false,
+  ))
 const generations: Generation[] = []
 report({
   opened: Object.values(projections).map((projection) => {
@@ -110,9 +112,9 @@ async function run({ errand, name, number }: ProjectorErrand): Promise<OpenedGen
 }
 
 async function adopt(name: string, number: number): Promise<OpenedGeneration | null> {
-  const projection = Object.values(projections).find((one) => one.name === name)
-  if (projection === undefined) return null
-  return described(await projector.adopt(() => Generation.open(folder, projection, number, null)))
+  const known = findProjectionName(name)
+  if (known === undefined) return null
+  return described(await projector.adopt(() => Generation.open(folder, projections[known], number, null)))
 }
 
 function described({ number, path, held, checkpoint }: Generation): OpenedGeneration {

@@ -1,8 +1,10 @@
 import { type EventLog, StoreError } from '../event-store/event-store.ts'
 import type { Position } from '../ledger/event.ts'
+import { backoff, untilAborted } from '../waiting.ts'
 import { Errands } from './errands.ts'
-import type { Generation, Reading } from './generation.ts'
+import type { Generation } from './generation.ts'
 import { isDamage } from './generation-file.ts'
+import type { Reading } from './generation-rows.ts'
 import { nextPages, reasonOf, streamReadings } from './pages.ts'
 
 /** How far a projection is. */
@@ -77,7 +79,7 @@ export class Projector {
       failed = halted && !moved ? failed + 1 : 0
       // Told to stop before it could hear it.
       if (signal.aborted) break
-      if (halted) await pause(Math.min(RETRY_MS.first * 2 ** (failed - 1), RETRY_MS.most), disturbed)
+      if (halted) await pause(backoff(failed, RETRY_MS), disturbed)
       else if (!moved) await this.#idle(disturbed)
       // Behind the head it does not rest, but lets messages in: it may have been told to stop.
       else await pause(behind ? 0 : Math.min(Math.max(wanted, PAUSE_MS.least), PAUSE_MS.most), disturbed)
@@ -173,8 +175,7 @@ export class Projector {
   async #idle(disturbed: AbortSignal): Promise<void> {
     if (this.#generations.length > 0)
       await this.#options.log.waitBehind(this.#lowest(), disturbed).catch(() => {})
-    else if (!disturbed.aborted)
-      await new Promise((resolve) => disturbed.addEventListener('abort', resolve, { once: true }))
+    else await untilAborted(disturbed)
   }
 
   #lowest(): Position | null {

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ProjectionName, projectionNames, projections, type Queries } from '../../projections/index.ts'
+import {
+  findProjectionName,
+  type ProjectionName,
+  projectionNames,
+  projections,
+  type Queries,
+} from '../../projections/index.ts'
 import type { Position } from '../ledger/event.ts'
 import { Builds } from './builds.ts'
 import { deleteGeneration, homeOf, isDamage, isDamageOnOpening } from './generation-file.ts'
@@ -365,7 +371,7 @@ function keyOf(name: string, number: number): string {
 }
 
 function projectionNamed(text: string): ProjectionName {
-  const name = projectionNames.find((one) => one === text)
+  const name = findProjectionName(text)
   if (name === undefined) throw new TypeError(`no projection is called ${text}`)
   return name
 }

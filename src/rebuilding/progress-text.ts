@@ -1,3 +1,4 @@
+import { grouped } from '../status-line.ts'
 import type { Projection } from './remote-ledger.ts'
 
 const WIDTH = 20
@@ -26,10 +27,6 @@ function timeLeft(events: number, rate: number): string {
   if (seconds < 90) return `${seconds} s left`
   const minutes = Math.ceil(seconds / 60)
   return minutes < 90 ? `${minutes} min left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`
-}
-
-function grouped(number: number): string {
-  return number.toLocaleString('en-US')
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { jsonIn } from '../ledger/json.ts'
 
 /** How a projection of a running ledger stands; of that, what is needed here. */
 const Projection = z.object({
@@ -62,7 +63,7 @@ export class RemoteLedger {
     try {
       const answer = await fetch(`${this.#url}${path}`, { method, headers })
       const text = await answer.text()
-      return { status: answer.status, body: parsed(text) }
+      return { status: answer.status, body: jsonIn(text) }
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : ''
       throw new RemoteSilence(`${this.#url} does not answer${cause === '' ? '' : `: ${cause}`}`)
@@ -76,13 +77,4 @@ function refusalOf(status: number, body: unknown): RemoteRefusal | RemoteSilence
   return status >= 500
     ? new RemoteSilence(`the ledger answers ${status}, ${says}`)
     : new RemoteRefusal(`the ledger answers ${status}, ${says}`)
-}
-
-// What is no JSON is `undefined`, which no schema takes.
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -5,7 +5,7 @@ import { projections } from '../../projections/index.ts'
 import { readSettings } from '../config.ts'
 import { projectionsPathIn } from '../data-folder.ts'
 import { openLog } from '../event-store/open.ts'
-import { statusLine } from '../status-line.ts'
+import { grouped, statusLine } from '../status-line.ts'
 import { type Doing, type Verdict, verifyProjections } from './projections.ts'
 import { logLocation } from './run.ts'
 
@@ -44,5 +44,5 @@ export async function* runVerifyProjections(environment: NodeJS.ProcessEnv): Asy
 
 function progressOf(doing: Doing, total: number): string {
   if ('comparing' in doing) return `comparing ${doing.comparing}`
-  return `folding ${doing.folding.toLocaleString('en-US')}/${total.toLocaleString('en-US')} events`
+  return `folding ${grouped(doing.folding)}/${grouped(total)} events`
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { ConfigMistake, readSettings, type Settings } from '../config.ts'
 import { logPathIn } from '../data-folder.ts'
 import { type LogLocation, openLog } from '../event-store/open.ts'
-import { statusLine } from '../status-line.ts'
+import { grouped, statusLine } from '../status-line.ts'
 import { counted } from './counted.ts'
 import { Notes } from './notes.ts'
 import { verify, type Walk } from './verify.ts'
@@ -40,9 +40,7 @@ export function logLocation({ eventStoreDbUrl, dataFolder }: Settings): LogLocat
   return { engine: 'sqlite', path }
 }
 
-const count = (value: number) => value.toLocaleString('en-US')
-
 function progressOf({ events, streams }: Walk, total: number, begun: number): string {
   const perSecond = (events / (performance.now() - begun)) * 1000
-  return `${count(events)}/${count(total)} events  ${count(Math.round(perSecond))}/s  ${count(streams)} streams`
+  return `${grouped(events)}/${grouped(total)} events  ${grouped(Math.round(perSecond))}/s  ${grouped(streams)} streams`
 }

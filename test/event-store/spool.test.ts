@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Spool } from '../../src/event-store/spool/spool.ts'
 import { unspooled } from '../../src/event-store/spool/spooled-event.ts'
+import { changeDatabase } from '../change-database.ts'
 import { placeBody } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { copyAsKilled } from './spool-doubles.ts'
@@ -21,15 +22,6 @@ function openSpool(path: string, mostBytes = 1024 * MIB): Spool {
   const spool = new Spool(path, mostBytes)
   onTestFinished(() => spool.close())
   return spool
-}
-
-function change(path: string, ...statements: string[]): void {
-  const db = new DatabaseSync(path)
-  try {
-    for (const sql of statements) db.exec(sql)
-  } finally {
-    db.close()
-  }
 }
 
 function rowsIn(path: string): number {
@@ -157,14 +149,17 @@ describe('an event that was set aside', () => {
 test('a commit that fails refuses all that was in it, and nothing of it is held', async () => {
   const path = newPath()
   const spool = openSpool(path)
-  change(path, "CREATE TRIGGER no_more BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room'); END")
+  changeDatabase(
+    path,
+    "CREATE TRIGGER no_more BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room'); END",
+  )
   const outcomes = await Promise.allSettled([spool.enqueue(ADA, texted(1)), spool.enqueue(BOB, texted(2))])
   for (const outcome of outcomes)
     expect(outcome).toMatchObject({
       reason: { code: 'store-unavailable', message: 'the spool cannot be written: no room' },
     })
   expect([spool.holds(ADA), spool.holds(BOB), spool.depth]).toEqual([false, false, 0])
-  change(path, 'DROP TRIGGER no_more')
+  changeDatabase(path, 'DROP TRIGGER no_more')
   await spool.enqueue(ADA, texted(3))
   expect(idsIn(spool)).toEqual([texted(3).id])
 })
@@ -239,7 +234,7 @@ test('a page is cut short where events are large', async () => {
 test('a file of a newer release is refused in one line', () => {
   const path = newPath()
   openSpool(path).close()
-  change(path, 'PRAGMA user_version = 99')
+  changeDatabase(path, 'PRAGMA user_version = 99')
   expect(() => openSpool(path)).toThrow(`${path}: written by a newer release`)
 })
 

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { SqliteAppender } from '../../src/event-store/sqlite/appender.ts'
 import { SqliteLog } from '../../src/event-store/sqlite/sqlite-log.ts'
 import { SqliteEventStore } from '../../src/event-store/sqlite/sqlite-store.ts'
+import { changeDatabase } from '../change-database.ts'
 import { instant, optIn, placeBody } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
@@ -21,15 +22,6 @@ async function someLog(): Promise<string> {
   return path
 }
 
-function change(path: string, ...statements: string[]): void {
-  const db = new DatabaseSync(path)
-  try {
-    for (const sql of statements) db.exec(sql)
-  } finally {
-    db.close()
-  }
-}
-
 const openings = {
   'to append': (path: string) => SqliteEventStore.open({ path, writer: WRITER }),
   'to read': async (path: string) => new SqliteLog(path),
@@ -42,14 +34,14 @@ test.each(
   ]),
 )('the log refuses: %s', async (sql) => {
   const path = await someLog()
-  expect(() => change(path, sql)).toThrow('the log is immutable')
+  expect(() => changeDatabase(path, sql)).toThrow('the log is immutable')
 })
 
 test.each(
   Object.entries(openings),
 )('a file of a newer release is refused in one line, opened %s', async (_, open) => {
   const path = await someLog()
-  change(path, 'PRAGMA user_version = 99')
+  changeDatabase(path, 'PRAGMA user_version = 99')
   await expect(open(path)).rejects.toMatchObject({
     code: 'database-unusable',
     message: `${path}: written by a newer release`,
@@ -60,7 +52,7 @@ test.each(
   Object.entries(openings),
 )('a database of something else is refused and left alone, opened %s', async (_, open) => {
   const path = join(temporaryFolder(), 'log.sqlite')
-  change(path, 'CREATE TABLE other (a)', 'PRAGMA application_id = 7', 'PRAGMA user_version = 1')
+  changeDatabase(path, 'CREATE TABLE other (a)', 'PRAGMA application_id = 7', 'PRAGMA user_version = 1')
   const before = readFileSync(path)
   await expect(open(path)).rejects.toMatchObject({ code: 'database-unusable' })
   expect(readFileSync(path).equals(before)).toBe(true)
@@ -107,14 +99,17 @@ test('a batch that fails stores nothing of it, and the next one is stored', () =
   const appender = new SqliteAppender(path, WRITER, () => instant('2026-03-01T12:00:00'))
   onTestFinished(() => appender.close())
   const broken = { ...later, json: 'not what SQLite takes\ud800', id: 'zz', canonicalData: '{}' }
-  change(path, "CREATE TRIGGER no_more BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END")
+  changeDatabase(
+    path,
+    "CREATE TRIGGER no_more BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END",
+  )
   expect(() =>
     appender.append([
       { stream, event },
       { stream, event: broken },
     ]),
   ).toThrow('full')
-  change(path, 'DROP TRIGGER no_more')
+  changeDatabase(path, 'DROP TRIGGER no_more')
   expect(appender.append([{ stream, event }])).toEqual([{ duplicate: false, revision: 0, position: 1 }])
 })
 

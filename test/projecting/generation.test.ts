@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test, vi } from 'vitest'
 import type { EventStore } from '../../src/event-store/event-store.ts'
 import { streams } from '../../src/ledger/event.ts'
 import { ForeignGeneration } from '../../src/projecting/generation.ts'
 import { openGenerations } from '../../src/projecting/opening.ts'
+import { changeDatabase } from '../change-database.ts'
 import { message, placeBody, SHOP } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { notebook, openLog, project, rowsOf } from './doubles.ts'
@@ -55,10 +55,10 @@ test('a generation that was built from another log is refused, saying what to do
 const damage: Record<string, (path: string) => void> = {
   'is words': (path) => writeFileSync(path, 'Dear diary,\n'.repeat(2000)),
   'is empty': (path) => writeFileSync(path, ''),
-  'is of a newer release': (path) => change(path, 'PRAGMA user_version = 99'),
-  'is another kind of database': (path) => change(path, 'PRAGMA application_id = 7'),
-  'has lost its tables': (path) => change(path, 'DROP TABLE note'),
-  'does not say which build it is': (path) => change(path, 'DROP TABLE generation'),
+  'is of a newer release': (path) => changeDatabase(path, 'PRAGMA user_version = 99'),
+  'is another kind of database': (path) => changeDatabase(path, 'PRAGMA application_id = 7'),
+  'has lost its tables': (path) => changeDatabase(path, 'DROP TABLE note'),
+  'does not say which build it is': (path) => changeDatabase(path, 'DROP TABLE generation'),
 }
 
 test.each(Object.keys(damage))('a generation that %s is not served but built anew', async (what) => {
@@ -74,13 +74,7 @@ test('a half-built generation without its row is begun again', async () => {
   const folder = temporaryFolder()
   const store = await someLog(folder)
   const path = await build(store, folder)
-  change(path, 'DELETE FROM generation; DROP TABLE note; DELETE FROM parked')
+  changeDatabase(path, 'DELETE FROM generation; DROP TABLE note; DELETE FROM parked')
   const again = await build(store, folder)
   expect(rowsOf(again)['note']).toHaveLength(20)
 })
-
-function change(path: string, sql: string): void {
-  const db = new DatabaseSync(path)
-  db.exec(sql)
-  db.close()
-}

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test, vi } from 'vitest'
 import { ProjectionStatus, Subscriber } from '../../src/http/schemas.ts'
 import { streams } from '../../src/ledger/event.ts'
+import { changeDatabase } from '../change-database.ts'
 import { expectProblem } from '../http/problem.ts'
 import { OPERATOR, type RunningApp, runApp } from '../http/running-app.ts'
 import { message, SHOP } from '../ledger/deliveries.ts'
@@ -35,15 +36,9 @@ async function closedLedger() {
   return { folder, position, answer, rows: rowsOf(fileOf(folder, 1)) }
 }
 
-function change(path: string, sql: string): void {
-  const db = new DatabaseSync(path)
-  db.exec(sql)
-  db.close()
-}
-
 test('a changed version is rebuilt by itself, and read from the one before until then', async () => {
   const { folder, position, answer, rows } = await closedLedger()
-  change(fileOf(folder, 1), 'UPDATE generation SET version = 0')
+  changeDatabase(fileOf(folder, 1), 'UPDATE generation SET version = 0')
   const ledger = await runApp({ folder })
   expect((await ledger.read('/subscribers')).body).toBe(answer)
   await vi.waitFor(
@@ -57,7 +52,7 @@ test('a changed version is rebuilt by itself, and read from the one before until
 
 test('with other tables nothing is read until it has been rebuilt: 503, and the readiness page says so', async () => {
   const { folder, position, answer } = await closedLedger()
-  change(fileOf(folder, 1), `UPDATE generation SET version = 0, schema = 'CREATE TABLE other (x)'`)
+  changeDatabase(fileOf(folder, 1), `UPDATE generation SET version = 0, schema = 'CREATE TABLE other (x)'`)
   const ledger = await runApp({ folder })
   const refused = await ledger.read('/subscribers')
   expectProblem(refused, 503, 'projection-not-ready')
@@ -103,7 +98,7 @@ test('who waits is listed page by page, is incomplete meanwhile, and is let in b
   // As an earlier release might have left it, which could not handle the third of two subscribers' messages.
   const streamsParked = ['s_3', 's_7'].map((id) => streams.subscriber(SHOP, id))
   for (const stream of streamsParked)
-    change(
+    changeDatabase(
       fileOf(folder, 1),
       `UPDATE subscriber SET messages = 2, revision = 1 WHERE subscriber_id = '${stream.split('.').at(-1)}';
        DELETE FROM message WHERE message_id IN ('im_23', 'im_27');

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
+import { changeDatabase } from '../change-database.ts'
 import { optIn } from '../ledger/deliveries.ts'
 import { configure, environment, LEDGER, LedgerProcess } from '../process/ledger-process.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -66,7 +66,11 @@ test.each<[what: string, damage: (path: string) => void, said: string]>([
     (path) => writeFileSync(path, 'Dear diary,\n'.repeat(1_000)),
     'is damaged, or no database',
   ],
-  ['of a newer release', (path) => change(path, 'PRAGMA user_version = 99'), 'written by a newer release'],
+  [
+    'of a newer release',
+    (path) => changeDatabase(path, 'PRAGMA user_version = 99'),
+    'written by a newer release',
+  ],
   ['with pages that are damaged', damagePages, 'the log cannot be read: database disk image is malformed'],
 ])('a log %s: one line, exit code 2', async (_, damage, said) => {
   const path = someLog()
@@ -90,12 +94,6 @@ test('no log, or a mistake in the settings: one line, exit code 2', async () => 
     code: 2,
   })
 })
-
-function change(path: string, sql: string): void {
-  const db = new DatabaseSync(path)
-  db.exec(sql)
-  db.close()
-}
 
 // All but the first page, which says what there is.
 function damagePages(path: string): void {

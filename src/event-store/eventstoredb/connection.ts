@@ -1,6 +1,7 @@
 import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client'
+import { within } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
-import { isClientFailure, isUnreachable, storeErrorOf } from './errors.ts'
+import { isAnswer, isClientFailure, isUnreachable, storeErrorOf } from './errors.ts'
 import { urlMistake } from './url.ts'
 
 /** Where the log is. */
@@ -30,6 +31,7 @@ export class Connection {
   #client: EventStoreDBClient
   #failures = 0
   #connections = 0
+  #disturbances = 0
   #closed = false
 
   /** Connects to nothing yet. Throws `StoreError` as `store-misconfigured`. */
@@ -52,23 +54,31 @@ export class Connection {
     return this.#closed
   }
 
+  /** How often something has failed that leaves in doubt whether it is the same server that answers next. */
+  get disturbances(): number {
+    return this.#disturbances
+  }
+
+  /** Notes a failure that was not met here. */
+  disturbed(): void {
+    this.#disturbances++
+  }
+
   /**
    * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after a
    * while (a call of the client may stay pending for ever).
    */
   async ask<T>(call: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
     this.#refuseClosed()
-    const silence = Promise.withResolvers<never>()
-    // Later than the deadline that each call has itself.
-    const timer = setTimeout(() => silence.reject(silent()), this.silentMs * 1.2)
     try {
-      const answer = await Promise.race([call(this.#client), silence.promise])
+      // Later than the deadline that each call has itself.
+      const answer = await within(call(this.#client), this.silentMs * 1.2, () => {
+        throw silent()
+      })
       this.#failures = 0
       return answer
     } catch (error) {
       throw this.#noted(error)
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -112,6 +122,7 @@ export class Connection {
 
   #noted(error: unknown): unknown {
     const known = storeErrorOf(error)
+    if (!isAnswer(known)) this.disturbed()
     const isSilence = known instanceof StoreError && known.cause === SILENCE
     if (isSilence || isUnreachable(known)) {
       this.#failures++
@@ -167,10 +178,7 @@ function afresh(url: string, connection: number): string {
 const DISPOSE_MS = 1_000
 
 async function dispose(client: EventStoreDBClient): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, DISPOSE_MS)
-  await Promise.race([client.dispose(), late])
-  clearTimeout(timer)
+  await within(client.dispose(), DISPOSE_MS, () => {})
 }
 
 // The client reads them from the connection string too, but keeps them to itself.

@@ -1,5 +1,5 @@
-import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
-import { type StoredEvent, storeIdOf } from '../../ledger/event.ts'
+import type { StoredEvent } from '../../ledger/event.ts'
+import { within } from '../../waiting.ts'
 import { type CopyTarget, StoreError } from '../event-store.ts'
 import { storeErrorOf } from './errors.ts'
 import { EventStoreDbStore } from './eventstoredb-store.ts'
@@ -22,7 +22,7 @@ export class EventStoreDbCopyTarget extends EventStoreDbStore implements CopyTar
   #isOpen = false
 
   async copy(events: readonly StoredEvent[]): Promise<void> {
-    await this.whichLog()
+    await this.id()
     for (let begin = 0; begin < events.length; ) {
       // On a new stream the client sends the second append before the first.
       const window = this.#isOpen ? windowOf(events, begin) : events.slice(begin, begin + 1)
@@ -34,32 +34,13 @@ export class EventStoreDbCopyTarget extends EventStoreDbStore implements CopyTar
   }
 
   async #send(window: readonly StoredEvent[]): Promise<void> {
-    const sent = window.map((event) => this.#append(event))
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(
-      () => late.reject(new StoreError('store-unavailable', 'EventStoreDB does not answer')),
-      GIVE_UP_MS,
-    )
-    try {
-      for (const result of await Promise.race([Promise.allSettled(sent), late.promise]))
-        if (result.status === 'rejected') throw storeErrorOf(result.reason)
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  async #append({ stream, revision, type, data, metadata }: StoredEvent): Promise<void> {
-    const { nextExpectedRevision } = await this.connection.client.appendToStream(
-      this.names.of(stream),
-      jsonEvent({ id: storeIdOf(metadata.hash), type, data, metadata }),
-      {
-        expectedRevision: revision === 0 ? NO_STREAM : BigInt(revision - 1),
-        requiresLeader: true,
-        deadline: DEADLINE_MS,
-      },
-    )
-    if (Number(nextExpectedRevision) !== revision)
-      throw new StoreError('store-damaged', `${stream} has been deleted from EventStoreDB`)
+    const options = { requiresLeader: true, deadline: DEADLINE_MS }
+    const { client } = this.connection
+    const sent = Promise.allSettled(window.map((event) => this.writeAt(client, event, options)))
+    const results = await within(sent, GIVE_UP_MS, () => {
+      throw new StoreError('store-unavailable', 'EventStoreDB does not answer')
+    })
+    for (const result of results) if (result.status === 'rejected') throw storeErrorOf(result.reason)
   }
 }
 

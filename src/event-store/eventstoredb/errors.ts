@@ -27,6 +27,20 @@ export function isNotLeader(error: unknown): boolean {
   return causeOf(error) instanceof NotLeaderError
 }
 
+/** The server refuses what was asked of it: so it is there, and knows its streams. */
+export function isAnswer(error: unknown): boolean {
+  const cause = causeOf(error)
+  return ANSWERS.some((kind) => cause instanceof kind)
+}
+
+const ANSWERS = [
+  WrongExpectedVersionError,
+  StreamNotFoundError,
+  NotLeaderError,
+  StreamDeletedError,
+  MaxAppendSizeExceededError,
+]
+
 /** What the client, or the connection under it, fails with of itself. */
 export function isClientFailure(reason: unknown): boolean {
   if (!(reason instanceof Error)) return false

@@ -27,6 +27,8 @@ export class EventStoreDbLog implements EventLog {
   #followers: Follower[] = []
   /** The end of `$all` as last seen, and the last entry of the ledger's up to there. */
   #seen: { end: Position; head: Position | null } = { end: START, head: null }
+  /** Which log this is, and how disturbed the connection had been when that was asked. */
+  #id: { readonly id: Promise<string>; readonly asOf: number } | null = null
   readonly #closing = new AbortController()
 
   /** Connects to nothing yet. Throws `StoreError` as `store-misconfigured`. */
@@ -35,10 +37,17 @@ export class EventStoreDbLog implements EventLog {
     this.names = new Names(this.connection.namespace)
   }
 
-  async id(): Promise<string> {
-    const begun = await this.readId()
-    if (begun === null) throw new StoreError('store-unavailable', 'no ledger has begun this log yet')
-    return begun
+  /** Asked again after a failure: a server that was away may come back as another one. */
+  id(): Promise<string> {
+    const { disturbances } = this.connection
+    const known = this.#id
+    if (known?.asOf === disturbances) return known.id
+    const asked = { id: this.askId(), asOf: disturbances }
+    this.#id = asked
+    asked.id.catch(() => {
+      if (this.#id === asked) this.#id = null
+    })
+    return asked.id
   }
 
   async readStream(stream: string, from: number, limit: number): Promise<StoredEvent[]> {
@@ -61,7 +70,7 @@ export class EventStoreDbLog implements EventLog {
     try {
       return await follower.take(limit, last)
     } catch (error) {
-      this.#drop(follower)
+      this.#giveUp(follower)
       throw error
     }
   }
@@ -78,7 +87,7 @@ export class EventStoreDbLog implements EventLog {
       await this.#whereLeaderIs(() =>
         this.connection.read(
           (client) =>
-            client.readAll({ ...this.#asking, direction: BACKWARDS, fromPosition: from, maxCount: count }),
+            client.readAll({ ...this.asking, direction: BACKWARDS, fromPosition: from, maxCount: count }),
           ({ event }) => {
             if (event === undefined) return
             const position = positionOf(event.position)
@@ -129,11 +138,11 @@ export class EventStoreDbLog implements EventLog {
         const head = await this.head()
         if (head === null || head <= from) continue
       } catch (error) {
-        this.#drop(follower)
+        this.#giveUp(follower)
         throw error
       }
       // There is more, and the subscription has not brought it.
-      this.#drop(follower)
+      this.#giveUp(follower)
       return
     }
   }
@@ -148,13 +157,19 @@ export class EventStoreDbLog implements EventLog {
     await this.connection.close()
   }
 
+  protected async askId(): Promise<string> {
+    const begun = await this.readId()
+    if (begun === null) throw new StoreError('store-unavailable', 'no ledger has begun this log yet')
+    return begun
+  }
+
   /** Which log this is, null where none has been begun. */
   protected async readId(): Promise<string | null> {
     let found: unknown = null
     try {
       await this.#whereLeaderIs(() =>
         this.connection.read(
-          (client) => client.readStream(this.names.log, { ...this.#asking, maxCount: 1 }),
+          (client) => client.readStream(this.names.log, { ...this.asking, maxCount: 1 }),
           ({ event }) => {
             found = event?.data
           },
@@ -178,7 +193,7 @@ export class EventStoreDbLog implements EventLog {
         await this.connection.read(
           (client) =>
             client.readStream(this.names.of(stream), {
-              ...this.#asking,
+              ...this.asking,
               fromRevision: BigInt(from),
               maxCount: limit,
             }),
@@ -194,8 +209,8 @@ export class EventStoreDbLog implements EventLog {
     })
   }
 
-  // What is always current comes from the leader.
-  get #asking() {
+  /** What each call says besides: what is always current comes from the leader. */
+  protected get asking() {
     return {
       credentials: this.connection.credentials,
       requiresLeader: true,
@@ -206,7 +221,7 @@ export class EventStoreDbLog implements EventLog {
   // A stream that somebody has deleted reads like one that has never been.
   async #refuseDeleted(stream: string): Promise<void> {
     const { metadata } = await this.connection.ask((client) =>
-      client.getStreamMetadata(this.names.of(stream), this.#asking),
+      client.getStreamMetadata(this.names.of(stream), this.asking),
     )
     if (metadata?.truncateBefore !== undefined)
       throw new StoreError('store-damaged', `${stream} has been deleted from EventStoreDB`)
@@ -229,6 +244,11 @@ export class EventStoreDbLog implements EventLog {
     const [oldest] = this.#followers
     if (this.#followers.length > MOST_FOLLOWERS && oldest !== undefined) this.#drop(oldest)
     return follower
+  }
+
+  #giveUp(follower: Follower): void {
+    this.connection.disturbed()
+    this.#drop(follower)
   }
 
   #drop(follower: Follower): void {

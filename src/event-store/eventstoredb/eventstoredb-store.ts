@@ -1,7 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
+import {
+  type AppendToStreamOptions,
+  type EventStoreDBClient,
+  jsonEvent,
+  NO_STREAM,
+} from '@eventstore/db-client'
 import type { Clock } from '../../clock.ts'
-import { chain, EventType, type NewEvent, type Position, storeIdOf } from '../../ledger/event.ts'
+import {
+  chain,
+  EventType,
+  type NewEvent,
+  type Position,
+  type StoredEvent,
+  storeIdOf,
+} from '../../ledger/event.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store.ts'
 import type { EventStoreDbPlace } from './connection.ts'
 import { isConflict, isNotLeader } from './errors.ts'
@@ -43,7 +55,6 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
   readonly #known = new KnownStreams()
   readonly #queues = new StreamQueues<NewEvent, Appended>((stream, event) => this.#append(stream, event))
   #expectedId: string | null
-  #verified: Promise<void> | null = null
 
   /** Connects to nothing yet. Throws `StoreError` as `store-misconfigured`. */
   constructor(options: EventStoreDbOptions) {
@@ -59,7 +70,7 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
   }
 
   /** Begins the log where there is none. */
-  override async id(): Promise<string> {
+  protected override async askId(): Promise<string> {
     const id = (await this.readId()) ?? (await this.#begin())
     this.#expectedId ??= id
     if (id !== this.#expectedId)
@@ -73,7 +84,7 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
 
   /** The leader takes it up and refuses it: what begins a log can't stand there twice. */
   async probe(): Promise<void> {
-    await this.whichLog()
+    await this.id()
     await this.#begin()
   }
 
@@ -83,13 +94,12 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
   }
 
   async #append(stream: string, event: NewEvent): Promise<Appended> {
-    await this.whichLog()
+    await this.id()
     try {
       return await this.#appendOnce(stream, event)
     } catch (error) {
-      // What was under way may be there or not; and a server that was away may come back as another one.
+      // What was under way may be there or not.
       this.#known.forget(stream)
-      this.#verified = null
       throw error
     }
   }
@@ -118,28 +128,33 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     }
   }
 
-  async #write(
-    stream: string,
-    { type, data }: NewEvent,
-    { revision, metadata }: ReturnType<typeof chain>,
-  ): Promise<Stored> {
-    const { nextExpectedRevision, position } = await this.connection.ask((client) =>
-      client.appendToStream(
-        this.names.of(stream),
-        jsonEvent({ id: storeIdOf(metadata.hash), type, data, metadata }),
-        {
-          expectedRevision: revision === 0 ? NO_STREAM : BigInt(revision - 1),
-          ...this.#asking,
-        },
-      ),
+  async #write(stream: string, { type, data }: NewEvent, next: ReturnType<typeof chain>): Promise<Stored> {
+    const { revision, metadata } = next
+    const event = { stream, revision, type, data, metadata }
+    const position = await this.connection.ask((client) => this.writeAt(client, event, this.asking))
+    return position === undefined ? this.#placeOf(stream, revision) : { revision, position }
+  }
+
+  /**
+   * Gives the server an event for its place in its stream, under an id made of its hash. Answers where in the log that is,
+   * undefined where the server doesn't say. Rejects as `store-damaged` where it stands at another revision now.
+   */
+  protected async writeAt(
+    client: EventStoreDBClient,
+    { stream, revision, type, data, metadata }: Omit<StoredEvent, 'position'>,
+    options: Omit<AppendToStreamOptions, 'expectedRevision'>,
+  ): Promise<Position | undefined> {
+    const { nextExpectedRevision, position } = await client.appendToStream(
+      this.names.of(stream),
+      jsonEvent({ id: storeIdOf(metadata.hash), type, data, metadata }),
+      { expectedRevision: revision === 0 ? NO_STREAM : BigInt(revision - 1), ...options },
     )
     if (Number(nextExpectedRevision) !== revision)
       throw new StoreError(
         'store-damaged',
         `${stream} has been deleted from EventStoreDB before revision ${nextExpectedRevision}`,
       )
-    if (position === undefined) return this.#placeOf(stream, revision)
-    return { revision, position: positionOf(position) }
+    return position === undefined ? undefined : positionOf(position)
   }
 
   /** Reads what came behind what is known. Answers whether there was anything. */
@@ -170,24 +185,12 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     return { revision, position }
   }
 
-  /** Asks which log this is, unless that is known since the last failure. */
-  protected whichLog(): Promise<void> {
-    if (this.#verified === null) {
-      const verified = this.id().then(() => {})
-      this.#verified = verified
-      verified.catch(() => {
-        if (this.#verified === verified) this.#verified = null
-      })
-    }
-    return this.#verified
-  }
-
   /** Answers which log this is then, whoever has begun it. */
   async #begin(): Promise<string> {
     try {
       const event = jsonEvent({ type: EventType.logBegun, data: { id: randomUUID() } })
       await this.connection.ask((client) =>
-        client.appendToStream(this.names.log, event, { expectedRevision: NO_STREAM, ...this.#asking }),
+        client.appendToStream(this.names.log, event, { expectedRevision: NO_STREAM, ...this.asking }),
       )
     } catch (error) {
       if (!isConflict(error)) throw error
@@ -195,14 +198,6 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     const id = await this.readId()
     if (id === null) throw new StoreError('store-unavailable', 'the log has just been begun')
     return id
-  }
-
-  get #asking() {
-    return {
-      credentials: this.connection.credentials,
-      requiresLeader: true,
-      deadline: this.connection.silentMs,
-    }
   }
 }
 

@@ -13,11 +13,10 @@ const MOST_IDS = 500_000
 
 /** Remembers the streams that were written last. What is forgotten is read again. */
 export class KnownStreams {
-  readonly #streams: LRUCache<string, KnownStream>
-
-  constructor(mostIds = MOST_IDS) {
-    this.#streams = new LRUCache({ maxSize: mostIds, sizeCalculation: ({ ids }) => ids.size + 2 })
-  }
+  readonly #streams = new LRUCache<string, KnownStream>({
+    maxSize: MOST_IDS,
+    sizeCalculation: ({ ids }) => ids.size + 2,
+  })
 
   get(stream: string): KnownStream | undefined {
     return this.#streams.get(stream)
@@ -25,10 +24,6 @@ export class KnownStreams {
 
   forget(stream: string): void {
     this.#streams.delete(stream)
-  }
-
-  clear(): void {
-    this.#streams.clear()
   }
 
   /** Notes events that follow what is known. */

@@ -15,7 +15,6 @@ const OPTIONS = new Set([
   'keepaliveinterval',
   'keepalivetimeout',
 ])
-const FILES = new Set(['tlscafile'])
 
 /**
  * What is wrong with a connection string, or null. Quotes nothing of it but the names of options: the client's own
@@ -29,7 +28,7 @@ export function urlMistake(url: string): string | null {
   for (const [name, value] of options) {
     if (!OPTIONS.has(flat(name))) return `the option ${name} is unknown, or not for the ledger`
     if (value === '') return `the option ${name} has no value`
-    if (FILES.has(flat(name)) && !existsSync(value)) return `${name}: there is no such file`
+    if (flat(name) === 'tlscafile' && !existsSync(value)) return `${name}: there is no such file`
   }
   const tls = options.find(([name]) => flat(name) === 'tls')?.[1] ?? 'true'
   if (tls !== 'true' && tls !== 'false') return 'the option tls must be true or false'

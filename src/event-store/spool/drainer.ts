@@ -1,4 +1,5 @@
 import type { NewEvent } from '../../ledger/event.ts'
+import { backoff } from '../../waiting.ts'
 import { type EventStore, StoreError } from '../event-store.ts'
 import type { Breaker } from './breaker.ts'
 import type { SetAside, Spool, SpooledRow } from './spool.ts'
@@ -67,7 +68,7 @@ export class Drainer {
       const round = await this.#round(signal)
       if (round === 'done') failed = 0
       else failed = round === 'hindered' ? 1 : failed + 1
-      if (failed > 0) await pause(Math.min(RETRY_MS.first * 2 ** (failed - 1), RETRY_MS.most), signal)
+      if (failed > 0) await pause(backoff(failed, RETRY_MS), signal)
     }
   }
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import * as z from 'zod'
 import { EventMetadata, type Position, type StoredEvent } from '../../ledger/event.ts'
-import { isJsonObject } from '../../ledger/json.ts'
+import { isJsonObject, jsonIn } from '../../ledger/json.ts'
 import { isSqliteError, openForReading } from '../../sqlite.ts'
 import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
 import { isPosition, positionOf, rowOf, START } from './position.ts'
@@ -122,18 +122,9 @@ export function readLogId(db: DatabaseSync): string {
 function logEntry(row: unknown): LogEntry {
   const { position, stream, revision, type, data: dataJson, metadata: metadataJson } = Row.parse(row)
   const place = { stream, revision, position: positionOf(position) }
-  const data = parsed(dataJson)
-  const metadata = EventMetadata.safeParse(parsed(metadataJson))
+  const data = jsonIn(dataJson)
+  const metadata = EventMetadata.safeParse(jsonIn(metadataJson))
   if (!isJsonObject(data)) return { ...place, foreign: 'its data are no JSON object' }
   if (!metadata.success) return { ...place, foreign: "its metadata are none of the ledger's" }
   return { ...place, type, data, metadata: metadata.data }
-}
-
-// What is no JSON is `undefined`, which no schema takes.
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { eventOf } from '../../../src/event-store/event-store.ts'
 import { streams } from '../../../src/ledger/event.ts'
 import { message, placeBody, SHOP, SUBSCRIBER } from '../../ledger/deliveries.ts'
@@ -95,6 +95,20 @@ test('a store that has become another one takes nothing', async () => {
   await expect(folder.probe()).rejects.toMatchObject(foreign)
   expect(other.events(STREAM)).toEqual([])
   expect(double.events('ledger.log')).toHaveLength(1)
+})
+
+test('a server that is replaced while the ledger runs is noticed before anything is appended to it', async () => {
+  const { double, store } = await someLog()
+  await store.readAll(null, 10)
+  const { port } = double
+  await double.close()
+  await expect(store.append(OTHER, texted(1))).rejects.toMatchObject({ code: 'store-unavailable' })
+  const other = await startDouble({ port })
+  await vi.waitFor(() =>
+    expect(store.append(OTHER, texted(1))).rejects.toMatchObject({ code: 'store-misconfigured' }),
+  )
+  await expect(store.id()).rejects.toMatchObject({ code: 'store-misconfigured' })
+  expect(other.events(OTHER)).toEqual([])
 })
 
 test('ledgers that begin a log at once agree on which log it is', async () => {

@@ -17,6 +17,13 @@ const Signed = z.object({
 })
 const AnyDelivery = z.looseObject({ event: z.string() }).meta({ description: "Postscript's envelope" })
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a delivery, once its signature is verified. */
+    signer: Signer | null
+  }
+}
+
 export interface WebhookParts {
   readonly intake: Intake
   readonly config: LiveConfig
@@ -36,7 +43,7 @@ export async function webhookRoutes(
     knownShops = new Set(shops.map(({ id }) => id))
   })
   const isKnownShop = (shopId: string) => knownShops.has(shopId)
-  const signers = new WeakMap<FastifyRequest, Signer>()
+  app.decorateRequest('signer', null)
 
   // The bytes as they came, whatever they say they are: what a sender has signed for is kept even where it is no JSON.
   app.removeAllContentTypeParsers()
@@ -72,15 +79,15 @@ export async function webhookRoutes(
           done(refused(request, 'Postscript-Signature is missing or wrong'))
           return
         }
-        signers.set(request, signer)
+        request.signer = signer
         // Fastify refuses a type that it can't read before any parser is asked, and the type decides nothing here.
         delete request.headers['content-type']
         done()
       },
     },
     async (request, reply) => {
-      const signer = signers.get(request)
-      if (signer === undefined) throw refused(request, 'Postscript-Signature is missing or wrong')
+      const { signer } = request
+      if (signer === null) throw refused(request, 'Postscript-Signature is missing or wrong')
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
       const { shopId, stream, event } = place({ body, receivedAt: clock(), ...signer }, isKnownShop)
       if (shopId !== null && isKnownShop(shopId) && !signer.shopIds.includes(shopId))

@@ -2,10 +2,10 @@
  * THIS IS THE STORAGE FORMAT. What is written here is on disk for ever: names, streams, metadata, ids, hashes.
  * Nothing else in the project spells a stored name. Add to it; never change what is there.
  */
-import { hash as digest } from 'node:crypto'
+import { hash as digestOf } from 'node:crypto'
 import * as z from 'zod'
 import { type Instant, isInstant } from './instant.ts'
-import { type CanonicalMembers, canonicalJson, isJsonObject, type JsonObject, joinMembers } from './json.ts'
+import { canonicalJson, canonicalWithout, isJsonObject, type JsonObject } from './json.ts'
 
 /** The types that have a meaning here. A webhook's type is Postscript's own name for it, so any other may occur. */
 export const EventType = {
@@ -135,9 +135,13 @@ export function eventIdOf(canonical: string): string {
   return uuidV8(sha256(canonical))
 }
 
-/** The id of a webhook event: `webhook_id` names the subscription that it came by, so it is no part of it. */
-export function webhookEventId(members: CanonicalMembers): string {
-  return eventIdOf(joinMembers(members.filter((member) => member.key !== 'webhook_id')))
+/**
+ * The canonical JSON of a webhook's body, and the id of its event: `webhook_id` names the subscription that it came by,
+ * so it is no part of what the event says.
+ */
+export function identify(body: JsonObject): { canonicalData: string; id: string } {
+  const { whole, without } = canonicalWithout(body, 'webhook_id')
+  return { canonicalData: whole, id: eventIdOf(without) }
 }
 
 /**
@@ -164,11 +168,41 @@ export function chain(
     ...(event.signedWith === undefined ? {} : { signedWith: event.signedWith }),
     prev: head === null ? null : head.hash,
   }
-  const canonicalMetadata = canonicalJson(unhashed)
+  const canonicalMetadata = canonicalOf(unhashed)
   const hash = hashOf(stream, revision, event.type, event.canonicalData, canonicalMetadata)
   // `hash` sorts before all the others, so the canonical text is made once for both.
   const metadataJson = `{"hash":"${hash}",${canonicalMetadata.slice(1)}`
   return { revision, metadata: { ...unhashed, hash }, metadataJson }
+}
+
+type Unhashed = Omit<NewEvent, 'type' | 'data' | 'json' | 'canonicalData'> & {
+  readonly schema: 1
+  readonly recordedAt: Instant
+  readonly writer: string
+  readonly prev: string | null
+}
+
+// The same as `canonicalJson` would write, its members in their order; written out because every event comes by here.
+function canonicalOf(metadata: Unhashed): string {
+  const {
+    id,
+    prev,
+    raw,
+    receivedAt,
+    recordedAt,
+    schema,
+    sha256: digest,
+    signedWith,
+    source,
+    writer,
+  } = metadata
+  return (
+    `{"id":"${id}","prev":${prev === null ? 'null' : `"${prev}"`},` +
+    (raw === undefined ? '' : `"raw":${canonicalJson(raw)},`) +
+    `"receivedAt":"${receivedAt}","recordedAt":"${recordedAt}","schema":${schema},"sha256":"${digest}",` +
+    (signedWith === undefined ? '' : `"signedWith":"${signedWith}",`) +
+    `"source":"${source}","writer":${canonicalJson(writer)}}`
+  )
 }
 
 /** The hash that a stored event must bear: SHA-256 of the canonical JSON of all of it but the hash itself. */
@@ -184,7 +218,7 @@ export function storeIdOf(hash: string): string {
 }
 
 export function sha256(bytes: string | Uint8Array): string {
-  return digest('sha256', bytes, 'hex')
+  return digestOf('sha256', bytes, 'hex')
 }
 
 function hashOf(
@@ -196,7 +230,7 @@ function hashOf(
 ): string {
   return sha256(
     `{"data":${canonicalData},"metadata":${canonicalMetadata},"revision":${revision},` +
-      `"stream":${JSON.stringify(stream)},"type":${JSON.stringify(type)}}`,
+      `"stream":${canonicalJson(stream)},"type":${canonicalJson(type)}}`,
   )
 }
 

@@ -55,29 +55,35 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * surrogate is escaped as `JSON.stringify` does, where the RFC refuses it, because what came must be kept.
  */
 export function canonicalJson(value: Json): string {
-  if (typeof value === 'string' || value === null || typeof value !== 'object') return JSON.stringify(value)
-  if (isJsonArray(value)) {
-    let items = ''
-    for (const item of value) items += items === '' ? canonicalJson(item) : `,${canonicalJson(item)}`
-    return `[${items}]`
-  }
-  return joinMembers(canonicalMembers(value))
+  if (typeof value === 'string') return quoted(value)
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (isJsonArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  return `{${canonicalKeys(value).map(memberOf(value)).join(',')}}`
 }
 
-/** One canonical `"key":value` text for each member, in canonical order, so that members can be left out or added. */
-export type CanonicalMembers = readonly { readonly key: string; readonly text: string }[]
-
-export function canonicalMembers(object: JsonObject): CanonicalMembers {
-  // Sorting by UTF-16 code units is both the RFC's order and what `sort` does by default.
-  return Object.keys(object)
-    .sort()
-    .map((key) => ({ key, text: `${JSON.stringify(key)}:${canonicalJson(object[key] ?? null)}` }))
+/** The canonical JSON of `object`, and that of the same without its member `key`: made at once, they share all work. */
+export function canonicalWithout(object: JsonObject, key: string): { whole: string; without: string } {
+  const keys = canonicalKeys(object)
+  const members = keys.map(memberOf(object))
+  const whole = `{${members.join(',')}}`
+  const index = keys.indexOf(key)
+  return { whole, without: index < 0 ? whole : `{${members.toSpliced(index, 1).join(',')}}` }
 }
 
-export function joinMembers(members: CanonicalMembers): string {
-  let text = ''
-  for (const member of members) text += text === '' ? member.text : `,${member.text}`
-  return `{${text}}`
+// Sorting by UTF-16 code units is both the RFC's order and what `sort` does by default.
+function canonicalKeys(object: JsonObject): string[] {
+  return Object.keys(object).sort()
+}
+
+function memberOf(object: JsonObject): (key: string) => string {
+  return (key) => `${quoted(key)}:${canonicalJson(object[key] ?? null)}`
+}
+
+const MAY_NEED_ESCAPES = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
+
+// Looking first is cheaper than asking `JSON.stringify` for each short text.
+function quoted(text: string): string {
+  return MAY_NEED_ESCAPES.test(text) ? JSON.stringify(text) : `"${text}"`
 }
 
 function parse(text: string): unknown {

@@ -3,23 +3,16 @@ import {
   EVENT_NAME,
   EventType,
   eventIdOf,
+  identify,
   type NewEvent,
   OWN_NAMES,
   parseStreamName,
   type StoredEvent,
   sha256,
   streams,
-  webhookEventId,
 } from './event.ts'
 import type { Instant } from './instant.ts'
-import {
-  canonicalJson,
-  canonicalMembers,
-  type JsonObject,
-  joinMembers,
-  parseJsonObject,
-  UnreadableJson,
-} from './json.ts'
+import { canonicalJson, type JsonObject, parseJsonObject, UnreadableJson } from './json.ts'
 import { isId, shopIdIn, subscriberIdIn } from './payload.ts'
 
 /** Why no subscriber could be read from a delivery. */
@@ -65,14 +58,12 @@ export function place(delivery: VerifiedDelivery, isKnownShop: (shopId: string) 
   if (read.body === null) return unplaced({ ...unreadable(bytes), ...received }, null)
 
   const { text, body } = read
-  const members = canonicalMembers(body)
   const json = JSON.stringify(body)
   const event: NewEvent = {
     type: eventTypeOf(body),
     data: body,
     json,
-    canonicalData: joinMembers(members),
-    id: webhookEventId(members),
+    ...identify(body),
     ...received,
     ...(json === text ? {} : { raw: text }),
   }

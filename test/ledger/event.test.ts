@@ -6,18 +6,12 @@ import {
   EventMetadata,
   eventHash,
   eventIdOf,
+  identify,
   parseStreamName,
   type StoredEvent,
   streams,
-  webhookEventId,
 } from '../../src/ledger/event.ts'
-import {
-  canonicalJson,
-  canonicalMembers,
-  isJsonObject,
-  type JsonObject,
-  parseJsonObject,
-} from '../../src/ledger/json.ts'
+import { canonicalJson, isJsonObject, type JsonObject, parseJsonObject } from '../../src/ledger/json.ts'
 import { instant, Log, message, optIn, optOut, placeBody, SHOP } from './deliveries.ts'
 import { objectValue, spell } from './spellings.ts'
 import { doubtfulStory, recorded } from './stories.ts'
@@ -25,7 +19,7 @@ import { doubtfulStory, recorded } from './stories.ts'
 const UUID_V8 = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const TIME = '2026-03-01T10:00:00.000000'
 
-const idOf = (body: JsonObject) => webhookEventId(canonicalMembers(body))
+const idOf = (body: JsonObject) => identify(body).id
 const json = (value: unknown): JsonObject => parseJsonObject(JSON.stringify(value))
 const jsonObject = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 })).map(json)
 

@@ -19,10 +19,16 @@ export interface SqliteStoreOptions {
 type Pending<T> = { resolve: (value: T) => void; reject: (error: Error) => void }
 
 /**
- * So many batches are with the writer at once: one that it commits, and one to go on with. What comes meanwhile makes the
- * next batch larger, which costs less than more batches.
+ * So many batches are with the writer at once: one that it commits, and some to go on with. What comes meanwhile makes
+ * the next batch larger, which costs less than more batches.
  */
-const BATCHES_AHEAD = 2
+const BATCHES_AHEAD = 3
+
+/**
+ * So many are worth a batch before the turn ends. A turn may bring one of every connection: sent all at its end, they
+ * would be answered all at once too, and the two threads would wait for each other in turns.
+ */
+const ENOUGH = 16
 
 /** More appends than this under way means that the disk does not keep up. */
 const MOST_IN_FLIGHT = 10_000
@@ -68,9 +74,10 @@ export class SqliteEventStore extends SqliteLog implements EventStore {
     if (this.#dead !== null) return Promise.reject(this.#dead)
     if (this.#appends.length >= MOST_IN_FLIGHT)
       return Promise.reject(new StoreError('store-overloaded', 'too many appends are under way'))
-    this.#postAtEndOfTurn()
     const { data: _, ...stored } = event
     this.#turn.push({ stream, event: stored })
+    if (this.#turn.length >= ENOUGH && this.#batchesAhead < BATCHES_AHEAD) this.#postTurn()
+    else this.#postAtEndOfTurn()
     return new Promise((resolve, reject) => this.#appends.push({ resolve, reject }))
   }
 
@@ -95,11 +102,13 @@ export class SqliteEventStore extends SqliteLog implements EventStore {
   #postAtEndOfTurn(): void {
     if (this.#turnEnds || this.#batchesAhead >= BATCHES_AHEAD) return
     this.#turnEnds = true
-    setImmediate(() => this.#postTurn())
+    setImmediate(() => {
+      this.#turnEnds = false
+      this.#postTurn()
+    })
   }
 
   #postTurn(): void {
-    this.#turnEnds = false
     const appends = this.#turn
     if (appends.length === 0 || this.#dead !== null) return
     this.#turn = []

@@ -1,100 +1,73 @@
 /**
  * Runs as a process of its own: `node bench/load.ts <port> <connections> <seconds> <deliveries> <token> [story|seen|new]`.
- * Keeps each connection busy with the next delivery of a story, or a message of a subscriber who was seen before or is new, over plain sockets, because a full HTTP client costs more than the server it
- * measures. Prints one line of JSON: what was answered in the measured time, after a warm-up of half of it.
+ * Lets wrk keep each connection busy with the next delivery of a story, or a message of a subscriber who was seen before or
+ * is new; wrk, because a client in JavaScript costs more than the server that it measures. Prints one line of JSON: what was
+ * answered in the measured time, after a warm-up that is as long for everyone. Neither sends a delivery of the other.
  */
-import { connect } from 'node:net'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { story } from '../src/traffic/story.ts'
 import { messageBody } from './message-body.ts'
 
-const [port = '', connections = '', seconds = '', deliveries = '', token = '', who = 'story'] =
+const run = promisify(execFile)
+const SCRIPT = join(import.meta.dirname, 'load.lua')
+
+/** A server that runs for months is measured as it runs then: this much code takes seconds until it is compiled well. */
+const WARM_UP = { seconds: 10, deliveries: 200_000 }
+
+const [port = '', connections = '', seconds = '', most = '', token = '', who = 'story'] =
   process.argv.slice(2)
-const requests: Buffer[] = []
-const shops = [{ id: 'shop_1234567abcd', signingToken: token }]
+const deliveries = Number(most)
 const plan = () =>
   story({
     seed: 'bench',
-    shops,
+    shops: [{ id: 'shop_1234567abcd', signingToken: token }],
     subscribers: 20_000,
     start: '2026-01-05T14:00:00Z',
-    deliveries: Number(deliveries),
+    deliveries: WARM_UP.deliveries + deliveries,
   })
 /** A message each, of one of so many subscribers. */
 function* messages(subscribers: number) {
-  const run = process.pid
-  for (let number = 0; number < Number(deliveries); number++)
-    yield { body: messageBody(`${run}-${number}`, `s_${run}_${number % subscribers}`), signingToken: token }
+  const own = process.pid
+  for (let number = 0; number < WARM_UP.deliveries + deliveries; number++)
+    yield { body: messageBody(`${own}-${number}`, `s_${own}_${number % subscribers}`) }
 }
 const planned = who === 'story' ? plan() : messages(who === 'seen' ? 2_000 : Number.POSITIVE_INFINITY)
-for (const { body, signingToken } of planned)
-  requests.push(
-    Buffer.from(
+
+/** Writes as many of the planned deliveries, each after its length, as the script reads them. */
+async function write(path: string, count: number): Promise<void> {
+  const file = createWriteStream(path)
+  for (let written = 0; written < count; written++) {
+    const { value } = planned.next()
+    if (value === undefined) break
+    const request =
       `POST /webhooks/postscript HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
-        `Postscript-Signature: ${signingToken}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    ),
-  )
-
-let next = 0
-let answered = 0
-let refused = 0
-let over = false
-const latencies: number[] = []
-let measuring = false
-
-function converse(): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const socket = connect(Number(port), '127.0.0.1')
-  socket.setNoDelay(true)
-  let sentAt = 0
-  const send = () => {
-    const request = requests[next++]
-    if (over || request === undefined) {
-      socket.end()
-      return
-    }
-    sentAt = performance.now()
-    socket.write(request)
+      `Postscript-Signature: ${token}\r\nContent-Length: ${Buffer.byteLength(value.body)}\r\n\r\n${value.body}`
+    const length = String(Buffer.byteLength(request)).padStart(8, '0')
+    if (!file.write(length + request)) await once(file, 'drain')
   }
-  // One request at a time on each connection, and every answer fits into one packet.
-  socket.on('data', (answer: Buffer) => {
-    if (answer.subarray(9, 12).toString('latin1') !== '200') refused++
-    else if (measuring) {
-      answered++
-      latencies.push(performance.now() - sentAt)
-    }
-    send()
-  })
-  socket.on('connect', send)
-  socket.on('close', () => resolve())
-  socket.on('error', reject)
-  return promise
+  file.end()
+  await once(file, 'close')
 }
 
-const warmUp = Number(seconds) * 500
-let begun = 0
-setTimeout(() => {
-  measuring = true
-  begun = performance.now()
-}, warmUp)
-let elapsed = 0
-setTimeout(
-  () => {
-    over = true
-    measuring = false
-    elapsed = performance.now() - begun
-  },
-  warmUp + Number(seconds) * 1000,
-)
-await Promise.all(Array.from({ length: Number(connections) }, converse))
-latencies.sort((a, b) => a - b)
-const exhausted = next > requests.length
-console.log(
-  JSON.stringify({
-    perSecond: exhausted ? 0 : answered / (elapsed / 1000),
-    refused,
-    exhausted,
-    p50: latencies[Math.floor(latencies.length / 2)] ?? 0,
-    p99: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
-  }),
-)
-process.exit(0)
+/** Loads for so many seconds; what wrk's script made of it. */
+async function load(requests: string, duration: number): Promise<string> {
+  const args = ['-t1', `-c${connections}`, `-d${duration}s`, '-s', SCRIPT, `http://127.0.0.1:${port}`]
+  const { stdout } = await run('wrk', args, { env: { ...process.env, REQUESTS: requests } })
+  return /^RESULT (.*)$/m.exec(stdout)?.[1] ?? ''
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-load-'))
+try {
+  const [first, second] = [join(folder, 'warm-up'), join(folder, 'measured')]
+  await write(first, WARM_UP.deliveries)
+  await write(second, deliveries)
+  await load(first, WARM_UP.seconds)
+  console.log(await load(second, Number(seconds)))
+} finally {
+  rmSync(folder, { recursive: true })
+}

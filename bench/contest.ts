@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import * as z from 'zod'
 
@@ -69,6 +70,7 @@ export async function measureServer(
   try {
     const { port, token } = await listening(server)
     const readyMs = performance.now() - begun
+    await built(port)
     const load = [
       join(import.meta.dirname, 'load.ts'),
       port,
@@ -83,6 +85,18 @@ export async function measureServer(
   } finally {
     await ended(server)
     rmSync(folder, { recursive: true })
+  }
+}
+
+const Readiness = z.object({ problems: z.array(z.string()).optional() })
+
+// A ledger on a server that was used before builds its projections from what is there: that is no part of taking deliveries.
+async function built(port: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`)
+    const body: unknown = await answer.json()
+    if (answer.status === 404 || (Readiness.parse(body).problems ?? []).length === 0) return
+    await delay(100)
   }
 }
 

@@ -22,9 +22,10 @@ const CONNECTIONS = 256
 const Rate = z.object({ perSecond: z.number().positive() })
 const CatchUp = z.object({ bare: z.number().positive(), ledger: z.number().positive() })
 
-async function bareClient(who: string): Promise<number> {
+async function bareClient(who: string, path: 'calls' | 'batch'): Promise<number> {
   const script = join(import.meta.dirname, 'esdb-client.ts')
-  const { stdout } = await run(process.execPath, [script, url, String(CONNECTIONS), String(seconds), who])
+  const args = [script, url, String(CONNECTIONS), String(seconds), who, path]
+  const { stdout } = await run(process.execPath, args)
   return Rate.parse(JSON.parse(stdout)).perSecond
 }
 
@@ -33,22 +34,28 @@ const middle = (rates: readonly number[]) =>
 
 console.log(`${cpus().length} cores, ${CONNECTIONS} at once, ${rounds} rounds of ${seconds} s, medians`)
 for (const who of ['seen', 'new'] as const) {
-  const bare: number[] = []
+  const calls: number[] = []
+  const batch: number[] = []
   const ledger: Result[] = []
   const route: Result[] = []
   for (let round = 1; round <= rounds; round++) {
-    bare.push(await bareClient(who))
+    calls.push(await bareClient(who, 'calls'))
+    batch.push(await bareClient(who, 'batch'))
     route.push(await measureServer(['bench/contenders.ts', 'eventstoredb', url], seconds, CONNECTIONS, who))
     ledger.push(await measureServer(['bin/ledger.js', 'start'], seconds, CONNECTIONS, who, url))
     console.error(`round ${round} of ${rounds}: ${who}`)
   }
   const rate = (results: readonly Result[]) => median(results, ({ perSecond }) => perSecond)
   console.log(`\nsubscribers ${who === 'seen' ? 'seen before' : 'that are new'}`)
-  console.log(`  bare client                  ${middle(bare).toFixed(0)}/s`)
-  console.log(`  Fastify, bare client         ${rate(route).toFixed(0)}/s`)
-  console.log(`  ledger                       ${rate(ledger).toFixed(0)}/s`)
-  console.log(`  ledger / bare client         ${(rate(ledger) / middle(bare)).toFixed(2)}   (wanted: 0.9)`)
-  console.log(`  ledger / Fastify, client     ${(rate(ledger) / rate(route)).toFixed(2)}`)
+  const line = (name: string, figure: string) => console.log(`  ${name.padEnd(41)}${figure.padStart(6)}`)
+  const ratio = (other: number) => (rate(ledger) / other).toFixed(2)
+  line('bare client, a call an append', `${middle(calls).toFixed(0)}/s`)
+  line('bare client, all on one batch call', `${middle(batch).toFixed(0)}/s`)
+  line('Fastify, bare client, a call an append', `${rate(route).toFixed(0)}/s`)
+  line('ledger', `${rate(ledger).toFixed(0)}/s`)
+  line('ledger / bare client, a call an append', `${ratio(middle(calls))}   (wanted: 0.9)`)
+  line('ledger / bare client, one batch call', ratio(middle(batch)))
+  line('ledger / Fastify, bare client', ratio(rate(route)))
 }
 
 const { stdout } = await run(process.execPath, [

@@ -56,7 +56,16 @@ async function write(path: string, count: number): Promise<void> {
 
 /** Loads for so many seconds; what wrk's script made of it. */
 async function load(requests: string, duration: number): Promise<string> {
-  const args = ['-t1', `-c${connections}`, `-d${duration}s`, '-s', SCRIPT, `http://127.0.0.1:${port}`]
+  const args = [
+    '-t1',
+    '--timeout',
+    '10s',
+    `-c${connections}`,
+    `-d${duration}s`,
+    '-s',
+    SCRIPT,
+    `http://127.0.0.1:${port}`,
+  ]
   const { stdout } = await run('wrk', args, { env: { ...process.env, REQUESTS: requests } })
   return /^RESULT (.*)$/m.exec(stdout)?.[1] ?? ''
 }

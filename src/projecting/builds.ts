@@ -18,6 +18,12 @@ interface Build {
 /** Before a thread that failed is replaced, in milliseconds. */
 const REPLACE_MS = 2_000
 
+/**
+ * In megabytes: what the builder reads is garbage at once, and would be left lying about as long as there is room. What
+ * has come from EventStoreDB and waits to be handled takes more.
+ */
+const HEAP_MB = { sqlite: 64, eventstoredb: 192 }
+
 /** The generations that are being built, as the thread that serves HTTP has them. Without one there is no builder thread. */
 export class Builds {
   readonly #data: ProjectorData
@@ -26,10 +32,16 @@ export class Builds {
   readonly #closing = new AbortController()
   readonly #ending = new Set<Promise<unknown>>()
   #thread: Worker | null = null
+  #heapMb: number
 
-  constructor(data: ProjectorData, onBuilt: (name: string, number: number, held: boolean) => void) {
+  constructor(
+    data: ProjectorData,
+    onBuilt: (name: string, number: number, held: boolean) => void,
+    heapMb = HEAP_MB[data.location.engine],
+  ) {
     this.#data = data
     this.#onBuilt = onBuilt
+    this.#heapMb = heapMb
   }
 
   begin(name: string, order: BuildOrder): void {
@@ -77,12 +89,14 @@ export class Builds {
   }
 
   #startThread(): Worker {
-    const thread = startBuilderThread()
+    const thread = startBuilderThread(this.#heapMb)
     thread.postMessage(this.#data)
     thread.on('message', (report: BuilderReport) => this.#heard(report))
     thread.on('error', (error) => {
       if (this.#thread !== thread) return
       this.#thread = null
+      // With as much room the next one would come as far and no further.
+      if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') this.#heapMb *= 2
       this.#replaceThread(error).catch(() => {})
     })
     return thread

@@ -7,10 +7,8 @@ export function startProjectorThread(): Worker {
   return new Worker(new URL('./projector-thread.ts', import.meta.url))
 }
 
-/** In megabytes: what it reads is garbage at once, and would be left lying about as long as there is room. */
-const BUILDER_HEAP = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 }
-
-/** Starts the thread that will build generations anew. */
-export function startBuilderThread(): Worker {
-  return new Worker(new URL('./builder-thread.ts', import.meta.url), { resourceLimits: BUILDER_HEAP })
+/** Starts the thread that will build generations anew, with room for so many megabytes of objects that live. */
+export function startBuilderThread(heapMb: number): Worker {
+  const resourceLimits = { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 8 }
+  return new Worker(new URL('./builder-thread.ts', import.meta.url), { resourceLimits })
 }

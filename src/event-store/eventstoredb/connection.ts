@@ -1,6 +1,7 @@
-import { EventStoreDBClient, type StreamingRead } from '@eventstore/db-client'
+import type { StreamingRead } from '@eventstore/db-client'
 import { within } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
+import { LogClient } from './client.ts'
 import { isAnswer, isClientFailure, isUnreachable, storeErrorOf } from './errors.ts'
 import { urlMistake } from './url.ts'
 
@@ -28,7 +29,7 @@ export class Connection {
   readonly silentMs: number
   readonly credentials: { readonly username: string; readonly password: string }
   readonly #url: string
-  #client: EventStoreDBClient
+  #client: LogClient
   #failures = 0
   #connections = 0
   #disturbances = 0
@@ -43,10 +44,10 @@ export class Connection {
     this.namespace = namespace
     this.silentMs = silentMs
     this.credentials = credentialsIn(url)
-    this.#client = EventStoreDBClient.connectionString(url)
+    this.#client = LogClient.connect(url)
   }
 
-  get client(): EventStoreDBClient {
+  get client(): LogClient {
     return this.#client
   }
 
@@ -68,7 +69,7 @@ export class Connection {
    * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after a
    * while (a call of the client may stay pending for ever).
    */
-  async ask<T>(call: (client: EventStoreDBClient) => Promise<T>): Promise<T> {
+  async ask<T>(call: (client: LogClient) => Promise<T>): Promise<T> {
     this.#refuseClosed()
     try {
       // Later than the deadline that each call has itself.
@@ -87,7 +88,7 @@ export class Connection {
    * reads no deadline either, so one that is silent for too long is given up here.
    */
   async read<Resolved>(
-    open: (client: EventStoreDBClient) => StreamingRead<Resolved>,
+    open: (client: LogClient) => StreamingRead<Resolved>,
     take: (resolved: Resolved) => void,
   ): Promise<void> {
     this.#refuseClosed()
@@ -135,7 +136,7 @@ export class Connection {
     this.#failures = 0
     this.#connections++
     const given = this.#client
-    this.#client = EventStoreDBClient.connectionString(afresh(this.#url, this.#connections))
+    this.#client = LogClient.connect(afresh(this.#url, this.#connections))
     // What has failed by itself is over already.
     if (isSilent) void dispose(given)
   }
@@ -177,7 +178,7 @@ function afresh(url: string, connection: number): string {
 /** What is still open after this many milliseconds is left to the end of the process. */
 const DISPOSE_MS = 1_000
 
-async function dispose(client: EventStoreDBClient): Promise<void> {
+async function dispose(client: LogClient): Promise<void> {
   await within(client.dispose(), DISPOSE_MS, () => {})
 }
 

@@ -1,20 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type AppendToStreamOptions,
-  type EventStoreDBClient,
-  jsonEvent,
-  NO_STREAM,
-} from '@eventstore/db-client'
+import { jsonEvent, NO_STREAM } from '@eventstore/db-client'
 import type { Clock } from '../../clock.ts'
-import {
-  chain,
-  EventType,
-  type NewEvent,
-  type Position,
-  type StoredEvent,
-  storeIdOf,
-} from '../../ledger/event.ts'
+import { chain, EventType, type NewEvent, type Position, storeIdOf } from '../../ledger/event.ts'
 import { type Appended, type EventStore, StoreError } from '../event-store.ts'
+import type { LogClient } from './client.ts'
 import type { EventStoreDbPlace } from './connection.ts'
 import { isConflict, isNotLeader } from './errors.ts'
 import { EventStoreDbLog } from './eventstoredb-log.ts'
@@ -38,6 +27,16 @@ const GIVE_UP_MS = 10_000
 /** Before what was in doubt is looked for, or what met others is tried again; twice as long each time. */
 const PAUSE_MS = { first: 5, most: 500 }
 const PAGE = 1_000
+
+/** An event at its place in its stream's chain, as it is to be stored. */
+export interface ChainedEvent {
+  readonly stream: string
+  readonly revision: number
+  readonly type: string
+  readonly json: string
+  readonly hash: string
+  readonly metadataJson: string
+}
 
 /** What was stored of one attempt. */
 interface Stored {
@@ -128,33 +127,32 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     }
   }
 
-  async #write(stream: string, { type, data }: NewEvent, next: ReturnType<typeof chain>): Promise<Stored> {
-    const { revision, metadata } = next
-    const event = { stream, revision, type, data, metadata }
-    const position = await this.connection.ask((client) => this.writeAt(client, event, this.asking))
-    return position === undefined ? this.#placeOf(stream, revision) : { revision, position }
+  async #write(stream: string, { type, json }: NewEvent, next: ReturnType<typeof chain>): Promise<Stored> {
+    const { revision, metadata, metadataJson } = next
+    const event = { stream, revision, type, json, hash: metadata.hash, metadataJson }
+    const position = await this.connection.ask((client) =>
+      this.writeAt(client, event, this.connection.silentMs),
+    )
+    return position === null ? this.#placeOf(stream, revision) : { revision, position }
   }
 
   /**
    * Gives the server an event for its place in its stream, under an id made of its hash. Answers where in the log that is,
-   * undefined where the server doesn't say. Rejects as `store-damaged` where it stands at another revision now.
+   * null where the server doesn't say. Rejects as `store-damaged` where it stands at another revision now.
    */
   protected async writeAt(
-    client: EventStoreDBClient,
-    { stream, revision, type, data, metadata }: Omit<StoredEvent, 'position'>,
-    options: Omit<AppendToStreamOptions, 'expectedRevision'>,
-  ): Promise<Position | undefined> {
-    const { nextExpectedRevision, position } = await client.appendToStream(
-      this.names.of(stream),
-      jsonEvent({ id: storeIdOf(metadata.hash), type, data, metadata }),
-      { expectedRevision: revision === 0 ? NO_STREAM : BigInt(revision - 1), ...options },
-    )
-    if (Number(nextExpectedRevision) !== revision)
+    client: LogClient,
+    { stream, hash, ...event }: ChainedEvent,
+    patienceMs: number,
+  ): Promise<Position | null> {
+    const proposal = { ...event, stream: this.names.of(stream), id: storeIdOf(hash) }
+    const { revision, place } = await client.appendAt(proposal, patienceMs)
+    if (revision !== event.revision)
       throw new StoreError(
         'store-damaged',
-        `${stream} has been deleted from EventStoreDB before revision ${nextExpectedRevision}`,
+        `${stream} has been deleted from EventStoreDB before revision ${revision}`,
       )
-    return position === undefined ? undefined : positionOf(position)
+    return place === null ? null : positionOf(place)
   }
 
   /** Reads what came behind what is known. Answers whether there was anything. */

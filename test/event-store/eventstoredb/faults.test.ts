@@ -53,6 +53,7 @@ const whileAppending: Record<string, { fault: (double: EventStoreDouble) => Faul
   'cuts the connection before it stores': { fault: () => ({ name: 'drop-before-store' }), times: 3 },
   'stores and never answers': { fault: () => ({ name: 'store-never-answer' }), times: 4 },
   'never stores nor answers': { fault: () => ({ name: 'never-answer' }), times: 4 },
+  'ends the call that the appends are on': { fault: () => ({ name: 'end-batch' }), times: 4 },
   'stores and says that it timed out': {
     fault: () => ({ name: 'timeout-error', stored: true }),
     times: 12,
@@ -90,7 +91,7 @@ describe('three ledgers that write at once keep each event once, with whole chai
     const delivering = deliverToAll(ledgers)
     // There are at least as many appends as events.
     for (const enough of [5, 20, 40]) {
-      await until(() => double.counts().appends > enough)
+      await until(() => double.counts().batchAppends > enough)
       await double.restart()
     }
     await delivering

@@ -50,6 +50,9 @@ export function settle(
       return
     case 'never-answer':
       return
+    case 'end-batch':
+      caller.end?.()
+      return
     case 'store-never-answer':
       store()
       return

@@ -11,6 +11,8 @@ export type Fault =
   /** The append is stored and never answered; the connection lives. */
   | { readonly name: 'store-never-answer' }
   | { readonly name: 'never-answer' }
+  /** The batch that the append is in is ended with OK; the append is neither stored nor answered. */
+  | { readonly name: 'end-batch' }
   /** The server's own time-out, which leaves open whether the append was stored. */
   | { readonly name: 'timeout-error'; readonly stored?: boolean }
   /** Another node leads; without `leader`, the server does not know which. Of reads, those that require a leader. */
@@ -45,6 +47,7 @@ const ACTS_ON: { readonly [name in Fault['name']]: readonly Call[] } = {
   'drop-before-store': ['append'],
   'store-never-answer': ['append'],
   'never-answer': ['append'],
+  'end-batch': ['append'],
   'timeout-error': ['append', 'delete'],
   'not-leader': ANY_BUT_FEATURES,
   unavailable: [...ANY_BUT_FEATURES, 'features'],

@@ -35,6 +35,8 @@ export interface ServerNode {
 export interface Caller {
   readonly metadata: Metadata
   getPeer(): string
+  /** Of a call that has more than one answer. */
+  end?(): void
 }
 
 /** What this call meets besides the rules: a fault that acts on it, and the refusal where that, or who calls, makes one. */

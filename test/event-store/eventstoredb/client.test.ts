@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Proposal } from '../../../src/event-store/eventstoredb/append-call.ts'
+import { LogClient } from '../../../src/event-store/eventstoredb/client.ts'
+import type { EventStoreDouble } from './double/event-store-double.ts'
+import { startDouble } from './stores.ts'
+
+const PATIENT_MS = 20_000
+
+async function open(): Promise<{ double: EventStoreDouble; client: LogClient }> {
+  const double = await startDouble()
+  return { double, client: connect(double) }
+}
+
+function connect({ url }: EventStoreDouble): LogClient {
+  const client = LogClient.connect(url)
+  onTestFinished(() => client.dispose())
+  return client
+}
+
+function proposal(stream: string, revision = 0): Proposal {
+  return {
+    stream,
+    revision,
+    id: randomUUID(),
+    type: 'Texted',
+    json: `{"n":${revision}}`,
+    metadataJson: '{"m":1}',
+  }
+}
+
+test('an append is told where it stands, and what is stored is what was given', async () => {
+  const { client, double } = await open()
+  const first = await client.appendAt(proposal('a'), PATIENT_MS)
+  const second = await client.appendAt(proposal('a', 1), PATIENT_MS)
+  expect([first.revision, second.revision]).toEqual([0, 1])
+  expect(second.place?.commit).toBeGreaterThan(first.place?.commit ?? 0n)
+  expect(double.events('a')).toHaveLength(2)
+  const read = await Array.fromAsync(client.readStream('a'))
+  expect(read.map(({ event }) => [event?.data, event?.metadata])).toEqual([
+    [{ n: 0 }, { m: 1 }],
+    [{ n: 1 }, { m: 1 }],
+  ])
+})
+
+test('another revision than the next is refused, and the appends beside it are not', async () => {
+  const { client } = await open()
+  await client.appendAt(proposal('a'), PATIENT_MS)
+  const settled = await Promise.allSettled(
+    [proposal('b'), proposal('a'), proposal('c'), proposal('a', 7)].map((one) =>
+      client.appendAt(one, PATIENT_MS),
+    ),
+  )
+  expect(settled).toMatchObject([
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { type: 'wrong-expected-version' } },
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { type: 'wrong-expected-version' } },
+  ])
+})
+
+test('one that is not answered in time fails by itself, and the answer that comes late harms nobody', async () => {
+  const { client, double } = await open()
+  await client.appendAt(proposal('a'), PATIENT_MS)
+  double.misbehave({ name: 'never-answer' }, 1)
+  const unanswered = client.appendAt(proposal('b'), 50)
+  expect(await client.appendAt(proposal('c'), PATIENT_MS)).toMatchObject({ revision: 0 })
+  await expect(unanswered).rejects.toMatchObject({ type: 'deadline-exceeded' })
+
+  double.misbehave({ name: 'slow', milliseconds: 100 }, 1)
+  await expect(client.appendAt(proposal('d'), 20)).rejects.toMatchObject({ type: 'deadline-exceeded' })
+  double.behave()
+  // On the same call: behind the late answer.
+  await vi.waitFor(() => expect(double.events('d')).toHaveLength(1))
+  expect(await client.appendAt(proposal('d', 1), PATIENT_MS)).toMatchObject({ revision: 1 })
+})
+
+test.each([
+  { name: 'drop-before-store' },
+  { name: 'end-batch' },
+] as const)('$name fails all that wait, and what comes then goes on a new call', async (fault) => {
+  const { client, double } = await open()
+  await client.appendAt(proposal('a'), PATIENT_MS)
+  double.misbehave({ name: 'never-answer' }, 2)
+  const waiting = ['b', 'c'].map((stream) => client.appendAt(proposal(stream), PATIENT_MS))
+  const failed = Promise.allSettled(waiting)
+  await vi.waitFor(() => expect(double.counts().batchAppends).toBe(3))
+  double.misbehave(fault, 1)
+  await expect(client.appendAt(proposal('d'), PATIENT_MS)).rejects.toMatchObject({ type: 'unavailable' })
+  const unavailable = { status: 'rejected', reason: { type: 'unavailable' } }
+  expect(await failed).toMatchObject([unavailable, unavailable])
+  await vi.waitFor(async () =>
+    expect(await client.appendAt(proposal(randomUUID()), PATIENT_MS)).toMatchObject({ revision: 0 }),
+  )
+})
+
+test("what happens to one client's appends is nothing to another's", async () => {
+  const { client, double } = await open()
+  const other = connect(await startDouble())
+  await Promise.all([client.appendAt(proposal('a'), PATIENT_MS), other.appendAt(proposal('a'), PATIENT_MS)])
+  double.misbehave({ name: 'never-answer' }, 1)
+  const lost = client.appendAt(proposal('b'), PATIENT_MS)
+  const refused = expect(lost).rejects.toMatchObject({ type: 'unavailable' })
+  const appends = Array.from({ length: 50 }, (_, number) =>
+    other.appendAt(proposal(`s${number}`), PATIENT_MS),
+  )
+  await double.kill()
+  await refused
+  expect((await Promise.all(appends)).every(({ revision }) => revision === 0)).toBe(true)
+})

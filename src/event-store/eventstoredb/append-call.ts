@@ -1,4 +1,4 @@
-import { DeadlineExceededError, UnavailableError } from '@eventstore/db-client'
+import { UnavailableError } from '@eventstore/db-client'
 import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendToStream/unpackError.js'
 import { convertToCommandError } from '@eventstore/db-client/dist/utils/CommandError.js'
 import { parseUUID } from '@eventstore/db-client/dist/utils/grpcUUID.js'
@@ -8,6 +8,7 @@ import type { StreamsClient } from '@eventstore/db-client/generated/streams_grpc
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import emptyPb from 'google-protobuf/google/protobuf/empty_pb.js'
 import timestampPb from 'google-protobuf/google/protobuf/timestamp_pb.js'
+import { silence } from './errors.ts'
 
 /** EventStoreDB's BatchAppend call, on which any number of appends go side by side. */
 export type BatchAppendCall = ReturnType<StreamsClient['batchAppend']>
@@ -38,11 +39,9 @@ interface Waiting {
   readonly timer: NodeJS.Timeout
 }
 
-/**
- * The server compares it with its own clock, so it is far enough off, in milliseconds, for any that is set wrong. What is
- * not answered in time is given up here.
- */
-const DEADLINE_MS = 24 * 3_600_000
+// The server compares it with its own clock, so none is named: what is not answered in time is given up here.
+const NO_DEADLINE = timestampPb.Timestamp.fromDate(new Date('9999-01-01T00:00:00Z'))
+const NO_STREAM = new emptyPb.Empty()
 
 /**
  * One such call, from the first append on it to its end. Each append has its own time to be answered and fails by itself;
@@ -68,12 +67,12 @@ export class AppendCall {
     })
   }
 
-  /** Rejects with an error of the client; with `DeadlineExceededError` where no answer comes in so many milliseconds. */
+  /** Rejects with an error of the client; as `silence` where no answer comes in so many milliseconds. */
   append(proposal: Proposal, patienceMs: number): Promise<Accepted> {
     if (this.#ending !== null) return Promise.reject(this.#ending)
     const id = uuidOf(++this.#proposed)
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#take(id)?.reject(new DeadlineExceededError()), patienceMs)
+      const timer = setTimeout(() => this.#take(id)?.reject(silence()), patienceMs)
       this.#waiting.set(id, { stream: proposal.stream, resolve, reject, timer })
       this.#call.write(requestOf(id, proposal))
     })
@@ -114,8 +113,8 @@ function requestOf(correlationId: string, proposal: Proposal): streams.BatchAppe
   const { stream, revision, id, type, json, metadataJson } = proposal
   const options = new streams.BatchAppendReq.Options()
     .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from(stream)))
-    .setDeadline(timestampPb.Timestamp.fromDate(new Date(Date.now() + DEADLINE_MS)))
-  if (revision === 0) options.setNoStream(new emptyPb.Empty())
+    .setDeadline(NO_DEADLINE)
+  if (revision === 0) options.setNoStream(NO_STREAM)
   else options.setStreamPosition(String(revision - 1))
   const message = new streams.BatchAppendReq.ProposedMessage()
     .setId(new shared.UUID().setString(id))

@@ -2,7 +2,7 @@ import type { StreamingRead } from '@eventstore/db-client'
 import { within } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
 import { LogClient } from './client.ts'
-import { isAnswer, isClientFailure, isUnreachable, storeErrorOf } from './errors.ts'
+import { isAnswer, isClientFailure, isSilence, isUnreachable, silence, storeErrorOf } from './errors.ts'
 import { urlMistake } from './url.ts'
 
 /** Where the log is. */
@@ -69,13 +69,20 @@ export class Connection {
    * Asks once. What fails is thrown as `StoreError`, what the client never answers is given up after a
    * while (a call of the client may stay pending for ever).
    */
-  async ask<T>(call: (client: LogClient) => Promise<T>): Promise<T> {
+  ask<T>(call: (client: LogClient) => Promise<T>): Promise<T> {
+    // Later than the deadline that each call has itself.
+    return this.askPatiently((client) =>
+      within(call(client), this.silentMs * 1.2, () => {
+        throw silence()
+      }),
+    )
+  }
+
+  /** The same of what is sure to be answered, or to fail, in time. */
+  async askPatiently<T>(call: (client: LogClient) => Promise<T>): Promise<T> {
     this.#refuseClosed()
     try {
-      // Later than the deadline that each call has itself.
-      const answer = await within(call(this.#client), this.silentMs * 1.2, () => {
-        throw silent()
-      })
+      const answer = await call(this.#client)
       this.#failures = 0
       return answer
     } catch (error) {
@@ -94,7 +101,7 @@ export class Connection {
     this.#refuseClosed()
     const reading = open(this.#client)
     const ended = Promise.withResolvers<void>()
-    const timer = setTimeout(() => ended.reject(silent()), this.silentMs)
+    const timer = setTimeout(() => ended.reject(silence()), this.silentMs)
     reading.on('data', (resolved) => {
       timer.refresh()
       take(resolved)
@@ -124,10 +131,10 @@ export class Connection {
   #noted(error: unknown): unknown {
     const known = storeErrorOf(error)
     if (!isAnswer(known)) this.disturbed()
-    const isSilence = known instanceof StoreError && known.cause === SILENCE
-    if (isSilence || isUnreachable(known)) {
+    const isSilent = isSilence(known)
+    if (isSilent || isUnreachable(known)) {
       this.#failures++
-      if (!this.#closed && this.#failures >= (isSilence ? MOST_SILENCES : 2)) this.#connectAnew(isSilence)
+      if (!this.#closed && this.#failures >= (isSilent ? MOST_SILENCES : 2)) this.#connectAnew(isSilent)
     } else this.#failures = 0
     return known
   }
@@ -140,12 +147,6 @@ export class Connection {
     // What has failed by itself is over already.
     if (isSilent) void dispose(given)
   }
-}
-
-const SILENCE = Symbol('silence')
-
-function silent(): StoreError {
-  return new StoreError('store-unavailable', 'EventStoreDB does not answer', { cause: SILENCE })
 }
 
 let isForgiven = false

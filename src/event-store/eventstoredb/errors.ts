@@ -41,6 +41,17 @@ const ANSWERS = [
   MaxAppendSizeExceededError,
 ]
 
+const SILENCE = Symbol('silence')
+
+/** Nothing was answered in the time that there was. */
+export function silence(): StoreError {
+  return new StoreError('store-unavailable', 'EventStoreDB does not answer', { cause: SILENCE })
+}
+
+export function isSilence(error: unknown): boolean {
+  return causeOf(error) === SILENCE
+}
+
 /** What the client, or the connection under it, fails with of itself. */
 export function isClientFailure(reason: unknown): boolean {
   if (!(reason instanceof Error)) return false

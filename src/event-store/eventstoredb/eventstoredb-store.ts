@@ -130,7 +130,7 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
   async #write(stream: string, { type, json }: NewEvent, next: ReturnType<typeof chain>): Promise<Stored> {
     const { revision, metadata, metadataJson } = next
     const event = { stream, revision, type, json, hash: metadata.hash, metadataJson }
-    const position = await this.connection.ask((client) =>
+    const position = await this.connection.askPatiently((client) =>
       this.writeAt(client, event, this.connection.silentMs),
     )
     return position === null ? this.#placeOf(stream, revision) : { revision, position }

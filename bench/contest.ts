@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,12 @@ import * as z from 'zod'
 
 const run = promisify(execFile)
 const CONNECTIONS = 64
+
+if (spawnSync('wrk', ['-v']).error !== undefined) {
+  console.error('the load comes from wrk, which is not installed (Debian: apt-get install wrk)')
+  process.exit(1)
+}
+
 const FOREIGN_TOKEN = 'no-contender-looks-at-it'
 
 const Result = z.object({

@@ -8,13 +8,12 @@ import * as z from 'zod'
 
 const run = promisify(execFile)
 const CONNECTIONS = 64
+const FOREIGN_TOKEN = 'no-contender-looks-at-it'
 
 if (spawnSync('wrk', ['-v']).error !== undefined) {
   console.error('the load comes from wrk, which is not installed (Debian: apt-get install wrk)')
   process.exit(1)
 }
-
-const FOREIGN_TOKEN = 'no-contender-looks-at-it'
 
 const Result = z.object({
   perSecond: z.number().positive(),

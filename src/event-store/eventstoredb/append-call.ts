@@ -1,4 +1,4 @@
-import { UnavailableError } from '@eventstore/db-client'
+import { type Position, UnavailableError } from '@eventstore/db-client'
 import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendToStream/unpackError.js'
 import { convertToCommandError } from '@eventstore/db-client/dist/utils/CommandError.js'
 import { parseUUID } from '@eventstore/db-client/dist/utils/grpcUUID.js'
@@ -29,7 +29,7 @@ export interface Proposal {
 export interface Accepted {
   readonly revision: number
   /** Where in the log, null where the server does not say. */
-  readonly place: { readonly commit: bigint; readonly prepare: bigint } | null
+  readonly place: Position | null
 }
 
 interface Waiting {

@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { EventStoreDBClient } from '@eventstore/db-client'
-import { parseConnectionString } from '@eventstore/db-client/dist/Client/parseConnectionString.js'
+import { type Credentials, EventStoreDBClient } from '@eventstore/db-client'
+import {
+  type ConnectionOptions,
+  parseConnectionString,
+} from '@eventstore/db-client/dist/Client/parseConnectionString.js'
 import grpc, { type StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import { within } from '../../waiting.ts'
 import { type Accepted, AppendCall, type BatchAppendCall, type Proposal } from './append-call.ts'
+import { silence } from './errors.ts'
 
 /**
  * The client, with appends of its own. The client's own ones either cost a call each, four times as dear, or share what is
@@ -20,23 +25,46 @@ export class LogClient extends EventStoreDBClient {
     this.#calls,
   )
 
-  /** Connects to nothing yet. What `urlMistake` finds no fault with is understood. */
-  static connect(url: string): LogClient {
-    const { hosts, dnsDiscover, defaultCredentials, tls, tlsCAFile, ...options } = parseConnectionString(url)
+  /** Those in the connection string, which the client keeps to itself; null where there are none. */
+  readonly credentials: Credentials | null
+
+  /**
+   * Connects to nothing yet. What `urlMistake` finds no fault with is understood. `connection` counts them: gRPC keeps
+   * trying less and less often, up to two minutes apart, and shares that among all connections whose target and options
+   * are the same; so one of the options differs, by a millisecond, and the next one is tried at once.
+   */
+  static connect(url: string, connection = 0): LogClient {
+    return new LogClient(parseConnectionString(url), connection)
+  }
+
+  private constructor(
+    { hosts, dnsDiscover, defaultCredentials, tls, tlsCAFile, ...given }: ConnectionOptions,
+    connection: number,
+  ) {
+    const { keepAliveInterval = 10_000 } = given
+    const options = {
+      ...given,
+      keepAliveInterval: keepAliveInterval < 0 ? keepAliveInterval : keepAliveInterval + (connection % 1_000),
+    }
     const security = {
       insecure: tls === false,
       ...(tlsCAFile === undefined ? {} : { rootCertificate: readFileSync(resolve(tlsCAFile)) }),
     }
     const [host = { address: 'localhost', port: 2113 }] = hosts
-    if (dnsDiscover) return new LogClient({ ...options, discover: host }, security, defaultCredentials)
-    return hosts.length > 1
-      ? new LogClient({ ...options, endpoints: hosts }, security, defaultCredentials)
-      : new LogClient({ ...options, endpoint: host }, security, defaultCredentials)
+    if (dnsDiscover) super({ ...options, discover: host }, security, defaultCredentials)
+    else if (hosts.length > 1) super({ ...options, endpoints: hosts }, security, defaultCredentials)
+    else super({ ...options, endpoint: host }, security, defaultCredentials)
+    this.credentials = defaultCredentials ?? null
   }
 
-  /** Appends through the leader: see `AppendCall`. */
+  /**
+   * Appends through the leader: see `AppendCall`. To find out who that is may take as long again, in a cluster that does
+   * not answer.
+   */
   async appendAt(proposal: Proposal, patienceMs: number): Promise<Accepted> {
-    const call = await this.#openCall()
+    const call = await within(this.#openCall(), patienceMs, () => {
+      throw silence()
+    })
     const appends = this.#appends.get(call)
     if (appends === undefined) throw new TypeError('a call that was not begun here')
     return appends.append(proposal, patienceMs)

@@ -19,8 +19,8 @@ const SILENT_MS = 5_000
 /** So many silences on end, and the connection is made anew: the client never gives up one that is open. */
 const MOST_SILENCES = 3
 
-// Given per call, credentials make the client send each append as a call of its own, which has a deadline, an error and
-// a connection failure of its own; without TLS they are not sent.
+// Given per call, credentials keep what the client appends by itself off its batch call, which all clients of a process
+// share; without TLS they are not sent.
 const NOBODY = { username: 'nobody', password: 'nobody' }
 
 /** The client, and what every call to it has in common. */
@@ -43,8 +43,8 @@ export class Connection {
     this.#url = url
     this.namespace = namespace
     this.silentMs = silentMs
-    this.credentials = credentialsIn(url)
     this.#client = LogClient.connect(url)
+    this.credentials = this.#client.credentials ?? NOBODY
   }
 
   get client(): LogClient {
@@ -143,7 +143,7 @@ export class Connection {
     this.#failures = 0
     this.#connections++
     const given = this.#client
-    this.#client = LogClient.connect(afresh(this.#url, this.#connections))
+    this.#client = LogClient.connect(this.#url, this.#connections)
     // What has failed by itself is over already.
     if (isSilent) void dispose(given)
   }
@@ -163,29 +163,9 @@ function forgiveTheClient(): void {
   })
 }
 
-const KEEP_ALIVE = /([?&])keepAlive_?-?Interval=(-?\d+)&?/i
-
-/**
- * The same address, connected to at once. gRPC keeps trying less and less often, up to two minutes apart, and shares that
- * among all connections whose target and options are the same; so one of the options differs, by a millisecond.
- */
-function afresh(url: string, connection: number): string {
-  const given = Number(KEEP_ALIVE.exec(url)?.[2] ?? 10_000)
-  if (given < 0) return url
-  const rest = url.replace(KEEP_ALIVE, '$1').replace(/[?&]$/, '')
-  return `${rest}${rest.includes('?') ? '&' : '?'}keepAliveInterval=${given + (connection % 1_000)}`
-}
-
 /** What is still open after this many milliseconds is left to the end of the process. */
 const DISPOSE_MS = 1_000
 
 async function dispose(client: LogClient): Promise<void> {
   await within(client.dispose(), DISPOSE_MS, () => {})
-}
-
-// The client reads them from the connection string too, but keeps them to itself.
-function credentialsIn(url: string): { username: string; password: string } {
-  const [, username, password] = /^[^/]+:\/\/([^:@/]+):([^@/]+)@/.exec(url) ?? []
-  if (username === undefined || password === undefined) return NOBODY
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) }
 }

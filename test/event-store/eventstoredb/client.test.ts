@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import * as z from 'zod'
 import type { Proposal } from '../../../src/event-store/eventstoredb/append-call.ts'
 import { LogClient } from '../../../src/event-store/eventstoredb/client.ts'
 import { isSilence } from '../../../src/event-store/eventstoredb/errors.ts'
@@ -108,4 +111,15 @@ test("what happens to one client's appends is nothing to another's", async () =>
   await double.kill()
   await refused
   expect((await Promise.all(appends)).every(({ revision }) => revision === 0)).toBe(true)
+})
+
+test('an append to a cluster that takes connections and says nothing fails in time', async () => {
+  const mute = createServer((socket) => onTestFinished(() => void socket.destroy()))
+  await once(mute.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void mute.close())
+  const { port } = z.object({ port: z.int() }).parse(mute.address())
+  const hosts = `127.0.0.1:${port},127.0.0.1:${port}`
+  const client = LogClient.connect(`esdb://${hosts}?tls=false&maxDiscoverAttempts=1&gossipTimeout=1`)
+  onTestFinished(() => client.dispose())
+  await expect(client.appendAt(proposal('a'), 50)).rejects.toSatisfy(isSilence)
 })

@@ -8,17 +8,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import {
+  type AllStreamRecordedEvent,
   type AllStreamResolvedEvent,
   EventStoreDBClient,
   START,
   streamNameFilter,
 } from '@eventstore/db-client'
 import { projections } from '../projections/index.ts'
-import { eventOf } from '../src/event-store/event-store.ts'
-import { logEntryOf, Names } from '../src/event-store/eventstoredb/entries.ts'
+import { Names } from '../src/event-store/eventstoredb/entries.ts'
 import { EventStoreDbLog } from '../src/event-store/eventstoredb/eventstoredb-log.ts'
-import { type Position, STREAM_PREFIXES } from '../src/ledger/event.ts'
+import { positionOf } from '../src/event-store/eventstoredb/position.ts'
+import { EventMetadata, type Position, STREAM_PREFIXES, type StoredEvent } from '../src/ledger/event.ts'
 import { interpret } from '../src/ledger/interpret.ts'
+import { isJsonObject } from '../src/ledger/json.ts'
 import { Generation } from '../src/projecting/generation.ts'
 import { Projector } from '../src/projecting/projector.ts'
 
@@ -38,6 +40,27 @@ while (there < MOST_EVENTS) {
   last = more.at(-1)?.position ?? last
 }
 
+/** What the client gives, with its data and metadata parsed. */
+function storedEventOf({
+  streamId,
+  revision,
+  position,
+  type,
+  data,
+  metadata,
+}: AllStreamRecordedEvent): StoredEvent {
+  if (!isJsonObject(data)) throw new TypeError('not one of the ledger')
+  const place = { commit: Number(position.commit), prepare: Number(position.prepare) }
+  return {
+    stream: streamId,
+    revision: Number(revision),
+    position: positionOf(place),
+    type,
+    data,
+    metadata: EventMetadata.parse(metadata),
+  }
+}
+
 async function bare(folder: string): Promise<number> {
   const names = new Names('')
   const client = EventStoreDBClient.connectionString(url)
@@ -55,9 +78,7 @@ async function bare(folder: string): Promise<number> {
   let handled = 0
   let batch: AllStreamResolvedEvent[] = []
   const insert = () => {
-    const events = batch.flatMap(({ event }) =>
-      event === undefined ? [] : [eventOf(logEntryOf(event, names))],
-    )
+    const events = batch.flatMap(({ event }) => (event === undefined ? [] : [storedEventOf(event)]))
     for (const { db, projection } of files) {
       db.exec('BEGIN')
       for (const event of events) projection.handle(interpret(event), event)

@@ -6,16 +6,32 @@ import {
   parseConnectionString,
 } from '@eventstore/db-client/dist/Client/parseConnectionString.js'
 import grpc, { type StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
+import type { ClientReadableStream } from '@grpc/grpc-js'
 import { within } from '../../waiting.ts'
-import { type Accepted, AppendCall, type BatchAppendCall, type Proposal } from './append-call.ts'
+import { AppendCall, type BatchAppendCall } from './append-call.ts'
+import { type Accepted, appendAnswer, type Proposal } from './append-messages.ts'
 import { silence } from './errors.ts'
+import { type ReadAnswer, type ReadRequest, readAnswer, readRequest } from './read-messages.ts'
+
+/** What is read, as it comes. */
+export type ReadCall = ClientReadableStream<ReadAnswer>
+
+export interface Asking {
+  readonly credentials: Credentials
+  readonly requiresLeader: boolean
+}
+
+const STREAMS = '/event_store.client.streams.Streams'
 
 /**
- * The client, with appends of its own. The client's own ones either cost a call each, four times as dear, or share what is
- * pending among all clients of a process, where one's failure is everybody's and an answer that comes late ends the process.
+ * The client, with appends and reads of its own, over the same connection. The client's own appends either cost a call
+ * each, ten times as dear, or share what is pending among all clients of a process, where one's failure is everybody's and
+ * an answer that comes late ends the process; its reads make three objects of each event before the ledger's.
  */
 export class LogClient extends EventStoreDBClient {
-  readonly #appends = new WeakMap<BatchAppendCall, AppendCall>()
+  #appends: AppendCall | null = null
+  readonly #begun = new WeakMap<BatchAppendCall, AppendCall>()
   // The client makes a new `StreamsClient` with each connection, and forgets a call that has ended.
   readonly #calls = new WeakMap<StreamsClient, BatchAppendCall | Promise<BatchAppendCall>>()
   readonly #openCall = this.GRPCStreamCreator(
@@ -61,17 +77,41 @@ export class LogClient extends EventStoreDBClient {
    * Appends through the leader: see `AppendCall`. To find out who that is may take as long again, in a cluster that does
    * not answer.
    */
-  async appendAt(proposal: Proposal, patienceMs: number): Promise<Accepted> {
+  appendAt(proposal: Proposal, patienceMs: number): Promise<Accepted> {
+    return this.#appends?.isOpen === true
+      ? this.#appends.append(proposal, patienceMs)
+      : this.#appendAnew(proposal, patienceMs)
+  }
+
+  /** Reads without a deadline of the client's: whoever reads has to cancel what is silent. */
+  read(what: ReadRequest, asking: Asking): Promise<ReadCall> {
+    const open = this.GRPCStreamCreator(grpc.StreamsClient, 'read', (client: StreamsClient) =>
+      client.makeServerStreamRequest(
+        `${STREAMS}/Read`,
+        (request: ReadReq) => Buffer.from(request.serializeBinary()),
+        readAnswer,
+        readRequest(what),
+        ...this.callArguments(asking, { deadline: Number.POSITIVE_INFINITY }),
+      ),
+    )
+    return open()
+  }
+
+  async #appendAnew(proposal: Proposal, patienceMs: number): Promise<Accepted> {
     const call = await within(this.#openCall(), patienceMs, () => {
       throw silence()
     })
-    const appends = this.#appends.get(call)
+    const appends = this.#begun.get(call)
     if (appends === undefined) throw new TypeError('a call that was not begun here')
+    this.#appends = appends
     return appends.append(proposal, patienceMs)
   }
 
   #begin(client: StreamsClient): BatchAppendCall {
-    const call = client.batchAppend(
+    const call = client.makeBidiStreamRequest(
+      `${STREAMS}/BatchAppend`,
+      (request: Buffer) => request,
+      appendAnswer,
       ...this.callArguments({ requiresLeader: true }, { deadline: Number.POSITIVE_INFINITY }),
     )
     const onUnready = (error: Error) => {
@@ -79,7 +119,7 @@ export class LogClient extends EventStoreDBClient {
       // It looks for another node, as after a call that could not be made.
       void this.handleError(client, error)
     }
-    this.#appends.set(call, new AppendCall(call, onUnready))
+    this.#begun.set(call, new AppendCall(call, onUnready))
     return call
   }
 }

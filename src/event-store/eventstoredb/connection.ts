@@ -1,8 +1,8 @@
-import type { StreamingRead } from '@eventstore/db-client'
 import { within } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
-import { LogClient } from './client.ts'
+import { LogClient, type ReadCall } from './client.ts'
 import { isAnswer, isClientFailure, isSilence, isUnreachable, silence, storeErrorOf } from './errors.ts'
+import type { ReadAnswer, ReadRequest, Recorded } from './read-messages.ts'
 import { urlMistake } from './url.ts'
 
 /** Where the log is. */
@@ -91,31 +91,37 @@ export class Connection {
   }
 
   /**
-   * Hands over everything that a read gives, up to its end: the client keeps for ever what is left before that. It gives
-   * reads no deadline either, so one that is silent for too long is given up here.
+   * Hands over what a read gives, up to its end or until `take` answers that it has enough. Answers whether there is such
+   * a stream. A read has no deadline of the client's, so one that is silent for too long is given up here.
    */
-  async read<Resolved>(
-    open: (client: LogClient) => StreamingRead<Resolved>,
-    take: (resolved: Resolved) => void,
-  ): Promise<void> {
+  async read(what: ReadRequest, take: (recorded: Recorded) => boolean): Promise<boolean> {
     this.#refuseClosed()
-    const reading = open(this.#client)
-    const ended = Promise.withResolvers<void>()
-    const timer = setTimeout(() => ended.reject(silence()), this.silentMs)
-    reading.on('data', (resolved) => {
-      timer.refresh()
-      take(resolved)
-    })
-    reading.on('end', ended.resolve)
-    reading.on('error', ended.reject)
+    let call: ReadCall | undefined
+    let isOver = false
+    let found = true
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(() => reject(silence()), this.silentMs)
     try {
-      await ended.promise
+      this.#client.read(what, { credentials: this.credentials, requiresLeader: true }).then((opened) => {
+        call = opened
+        opened.on('data', (answer: ReadAnswer) => {
+          timer.refresh()
+          if (answer === 'no-such-stream') found = false
+          else if (answer !== 'progress' && !take(answer)) resolve()
+        })
+        opened.on('end', resolve)
+        opened.on('error', reject)
+        if (isOver) opened.cancel()
+      }, reject)
+      await promise
       this.#failures = 0
+      return found
     } catch (error) {
-      reading.cancel().catch(() => {})
       throw this.#noted(error)
     } finally {
+      isOver = true
       clearTimeout(timer)
+      call?.cancel()
     }
   }
 

@@ -1,8 +1,8 @@
-import type { RecordedEvent } from '@eventstore/db-client'
-import { EventMetadata, type Position, STREAM_PREFIXES, streams } from '../../ledger/event.ts'
-import { isJsonObject } from '../../ledger/json.ts'
-import { type LogEntry, StoreError } from '../event-store.ts'
+import { EventMetadata, STREAM_PREFIXES, streams } from '../../ledger/event.ts'
+import { isJsonObject, jsonIn } from '../../ledger/json.ts'
+import type { LogEntry } from '../event-store.ts'
 import { positionOf } from './position.ts'
+import type { Recorded } from './read-messages.ts'
 
 /** The names of streams on the wire: the ledger's own, behind the namespace. */
 export class Names {
@@ -35,23 +35,19 @@ export class Names {
 const STREAM_DELETED = '$streamDeleted'
 
 /** An entry as EventStoreDB gives it. */
-export function logEntryOf(recorded: RecordedEvent, names: Names): LogEntry {
-  const { streamId, revision, type, data } = recorded
-  const place = {
-    stream: names.streamOf(streamId),
-    // That of a deletion is the largest that there is.
-    revision: Math.min(Number(revision), Number.MAX_SAFE_INTEGER),
-    position: recordedPosition(recorded),
+export function logEntryOf(
+  { stream, revision, place, type, isJson, ...recorded }: Recorded,
+  names: Names,
+): LogEntry {
+  const at = {
+    stream: names.streamOf(stream),
+    revision: Math.min(revision, Number.MAX_SAFE_INTEGER),
+    position: positionOf(place),
   }
-  if (type === STREAM_DELETED) return { ...place, foreign: 'the stream has been deleted from EventStoreDB' }
-  if (!recorded.isJson || !isJsonObject(data)) return { ...place, foreign: 'its data are no JSON object' }
-  const metadata = EventMetadata.safeParse(recorded.metadata)
-  if (!metadata.success) return { ...place, foreign: "its metadata are none of the ledger's" }
-  return { ...place, type, data, metadata: metadata.data }
-}
-
-function recordedPosition({ position }: RecordedEvent): Position {
-  if (position === undefined)
-    throw new StoreError('store-misconfigured', 'EventStoreDB 23.10 or later is needed')
-  return positionOf(position)
+  if (type === STREAM_DELETED) return { ...at, foreign: 'the stream has been deleted from EventStoreDB' }
+  const data = isJson ? jsonIn(recorded.data.toString()) : undefined
+  if (!isJsonObject(data)) return { ...at, foreign: 'its data are no JSON object' }
+  const metadata = EventMetadata.safeParse(jsonIn(recorded.metadata.toString()))
+  if (!metadata.success) return { ...at, foreign: "its metadata are none of the ledger's" }
+  return { ...at, type, data, metadata: metadata.data }
 }

@@ -6,20 +6,16 @@ import {
   MaxAppendSizeExceededError,
   NotLeaderError,
   StreamDeletedError,
-  StreamNotFoundError,
   TimeoutError,
   UnavailableError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client'
+import { convertToCommandError } from '@eventstore/db-client/dist/utils/CommandError.js'
 import { StoreError } from '../event-store.ts'
 
 /** Somebody else has appended to the stream since it was last seen: nothing was stored. */
 export function isConflict(error: unknown): boolean {
   return causeOf(error) instanceof WrongExpectedVersionError
-}
-
-export function isNotFound(error: unknown): boolean {
-  return causeOf(error) instanceof StreamNotFoundError
 }
 
 /** The node is not the leader; the client has learned who is, and asks that one next. */
@@ -33,13 +29,7 @@ export function isAnswer(error: unknown): boolean {
   return ANSWERS.some((kind) => cause instanceof kind)
 }
 
-const ANSWERS = [
-  WrongExpectedVersionError,
-  StreamNotFoundError,
-  NotLeaderError,
-  StreamDeletedError,
-  MaxAppendSizeExceededError,
-]
+const ANSWERS = [WrongExpectedVersionError, NotLeaderError, StreamDeletedError, MaxAppendSizeExceededError]
 
 const SILENCE = Symbol('silence')
 
@@ -65,13 +55,14 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * What the client's error means to the ledger; the error itself is its cause. What is no error of the client or of the
- * connection is given back as it is.
+ * What the client's error, or gRPC's, means to the ledger; the client's is its cause. What is no error of the client or of
+ * the connection is given back as it is.
  */
 export function storeErrorOf(error: unknown): unknown {
   if (error instanceof StoreError || !(error instanceof Error) || isMistake(error)) return error
-  const [code, message] = meaningOf(error)
-  return new StoreError(code, message, { cause: error })
+  const cause = convertToCommandError(error)
+  const [code, message] = meaningOf(cause)
+  return new StoreError(code, message, { cause })
 }
 
 // One in the code, here or in the client: no waiting helps.

@@ -1,19 +1,25 @@
-import { BACKWARDS, END, type ReadPosition } from '@eventstore/db-client'
 import * as z from 'zod'
 import type { Position, StoredEvent } from '../../ledger/event.ts'
+import { jsonIn } from '../../ledger/json.ts'
 import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
 import { Connection, type EventStoreDbPlace } from './connection.ts'
 import { logEntryOf, Names } from './entries.ts'
-import { isNotFound, isNotLeader } from './errors.ts'
-import { Follower } from './follower.ts'
-import { isPosition, placeOf, positionOf, START } from './position.ts'
+import { isNotLeader } from './errors.ts'
+import { isPosition, type Place, placeOf, positionOf, START } from './position.ts'
+import type { ReadRequest, Recorded } from './read-messages.ts'
+import { Subscription } from './subscription.ts'
 
-/** So many entries wait in a follower, and a page has half as many. */
-const WINDOW = 4_000
-/** Followers that are kept between pages: one for each place that somebody reads on from. */
-const MOST_FOLLOWERS = 4
-/** A subscription that brings nothing is doubted after this many milliseconds: whoever waits looks at the head. */
-const HEARTBEAT_MS = 10_000
+/** A page ends early where it has so many bytes: what stands behind would only take memory. */
+const PAGE_BYTES = 8 * 1024 * 1024
+/** What is read of a page besides: the entry that it begins behind, and the log's own stream. */
+const BESIDES = 16
+/**
+ * A log that grows by so many entries between two readings is busy: a subscription would cost the server several times as
+ * much as reading them in pages, and there is no need to be told that there are more.
+ */
+const BUSY = 32
+/** A subscription that brings nothing is doubted after so many times the longest silence: whoever waits looks at the head. */
+const HEARTBEAT = 2
 /** So many entries are counted one by one; what is behind them is estimated. */
 const MOST_COUNTED = 1_000
 
@@ -24,7 +30,7 @@ export class EventStoreDbLog implements EventLog {
   readonly start = START
   protected readonly connection: Connection
   protected readonly names: Names
-  #followers: Follower[] = []
+  #subscription: Subscription | null = null
   /** The end of `$all` as last seen, and the last entry of the ledger's up to there. */
   #seen: { end: Position; head: Position | null } = { end: START, head: null }
   /** Which log this is, and how disturbed the connection had been when that was asked. */
@@ -66,13 +72,10 @@ export class EventStoreDbLog implements EventLog {
     const from = after ?? START
     const last = upTo ?? (await this.head())
     if (last === null || from >= last) return []
-    const follower = this.#followerAt(from, Math.min(WINDOW, limit * 2))
-    try {
-      return await follower.take(limit, last)
-    } catch (error) {
-      this.#giveUp(follower)
-      throw error
-    }
+    const page = await this.#readPage(from, limit, last)
+    if (page.length === 0) throw new StoreError('store-unavailable', 'EventStoreDB no longer has what it had')
+    if (page.length > BUSY) this.#unsubscribe()
+    return page
   }
 
   /** Reads `$all` backwards, to where it was when last asked: cheap, unless others write much between two askings. */
@@ -80,30 +83,20 @@ export class EventStoreDbLog implements EventLog {
     const { end: seenEnd, head: seenHead } = this.#seen
     let end: Position | null = null
     let head: Position | null | undefined
-    let from: ReadPosition = END
-    let oldest: Position | null = null
+    let from: Place | 'end' = 'end'
     for (let count = 8; head === undefined; count = Math.min(count * 4, 4_096)) {
-      let last: Position | null = null
-      await this.#whereLeaderIs(() =>
-        this.connection.read(
-          (client) =>
-            client.readAll({ ...this.asking, direction: BACKWARDS, fromPosition: from, maxCount: count }),
-          ({ event }) => {
-            if (event === undefined) return
-            const position = positionOf(event.position)
-            end ??= position
-            last = position
-            if (head !== undefined) return
-            if (position <= seenEnd) head = seenHead
-            else if (event.streamId === this.names.log) head = null
-            else if (this.names.isTold(event.streamId)) head = position
-          },
-        ),
-      )
-      const isBeginning = last === null || last === oldest
-      if (head === undefined && isBeginning) head = null
-      oldest = last
-      if (last !== null) from = placeOf(last)
+      let read = 0
+      await this.#read({ before: from, count }, ({ stream, place }) => {
+        const position = positionOf(place)
+        read++
+        from = place
+        end ??= position
+        if (position <= seenEnd) head = seenHead
+        else if (stream === this.names.log) head = null
+        else if (this.names.isTold(stream)) head = position
+        return head === undefined
+      })
+      if (head === undefined && read < count) head = null
     }
     if (end !== null) this.#seen = { end, head: head ?? null }
     return head ?? null
@@ -113,36 +106,30 @@ export class EventStoreDbLog implements EventLog {
     const head = await this.head()
     const from = after ?? START
     if (head === null || from >= head) return 0
-    const sample = new Follower(this.connection, this.names, from, MOST_COUNTED * 2)
-    try {
-      let counted = 0
-      while (counted < MOST_COUNTED && sample.position !== head)
-        counted += (await sample.take(MOST_COUNTED, head)).length
-      // Positions count bytes: what is left is as large as what was counted.
-      const bytes = (position: Position) => Number(placeOf(position).commit)
-      const each = (bytes(sample.position) - bytes(from)) / counted
-      return counted + Math.ceil((bytes(head) - bytes(sample.position)) / each)
-    } finally {
-      sample.close()
-    }
+    const sample = await this.#readPage(from, MOST_COUNTED, head)
+    const reached = sample.at(-1)?.position ?? head
+    // Positions count bytes: what is left is as large as what was counted.
+    const bytes = (position: Position) => placeOf(position).commit
+    const each = (bytes(reached) - bytes(from)) / Math.max(sample.length, 1)
+    return sample.length + Math.ceil((bytes(head) - bytes(reached)) / each)
   }
 
   async waitBehind(after: Position | null, signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, this.#closing.signal])
     const from = after ?? START
     while (!either.aborted) {
-      const follower = this.#followerAt(from, WINDOW)
+      const subscription = this.#subscriptionTo(from)
       try {
-        await follower.waitForMore(HEARTBEAT_MS, either)
-        if (either.aborted || follower.hasMore()) return
-        const head = await this.head()
+        if (await subscription.hasBehind(from, HEARTBEAT * this.connection.silentMs, either)) return
+        const head = either.aborted ? null : await this.head()
         if (head === null || head <= from) continue
       } catch (error) {
-        this.#giveUp(follower)
+        this.connection.disturbed()
         throw error
       }
       // There is more, and the subscription has not brought it.
-      this.#giveUp(follower)
+      this.connection.disturbed()
+      this.#unsubscribe()
       return
     }
   }
@@ -153,7 +140,7 @@ export class EventStoreDbLog implements EventLog {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    for (const follower of this.#followers.splice(0)) follower.close()
+    this.#unsubscribe()
     await this.connection.close()
   }
 
@@ -165,20 +152,12 @@ export class EventStoreDbLog implements EventLog {
 
   /** Which log this is, null where none has been begun. */
   protected async readId(): Promise<string | null> {
-    let found: unknown = null
-    try {
-      await this.#whereLeaderIs(() =>
-        this.connection.read(
-          (client) => client.readStream(this.names.log, { ...this.asking, maxCount: 1 }),
-          ({ event }) => {
-            found = event?.data
-          },
-        ),
-      )
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-    }
-    if (found === null) return null
+    let found: unknown
+    const isBegun = await this.#read({ stream: this.names.log, from: 0, count: 1 }, ({ data }) => {
+      found = jsonIn(data.toString())
+      return true
+    })
+    if (!isBegun) return null
     const begun = LogBegun.safeParse(found)
     if (!begun.success)
       throw new StoreError('store-damaged', `${this.names.log} does not say which log this is`)
@@ -187,26 +166,13 @@ export class EventStoreDbLog implements EventLog {
 
   /** What stands in a stream, whatever it is. */
   protected async readEntries(stream: string, from: number, limit: number): Promise<LogEntry[]> {
-    return this.#whereLeaderIs(async () => {
-      const entries: LogEntry[] = []
-      try {
-        await this.connection.read(
-          (client) =>
-            client.readStream(this.names.of(stream), {
-              ...this.asking,
-              fromRevision: BigInt(from),
-              maxCount: limit,
-            }),
-          ({ event }) => {
-            if (event !== undefined) entries.push(logEntryOf(event, this.names))
-          },
-        )
-      } catch (error) {
-        if (!isNotFound(error)) throw error
-        await this.#refuseDeleted(stream)
-      }
-      return entries
+    const entries: LogEntry[] = []
+    const found = await this.#read({ stream: this.names.of(stream), from, count: limit }, (recorded) => {
+      entries.push(logEntryOf(recorded, this.names))
+      return true
     })
+    if (!found) await this.#refuseDeleted(stream)
+    return entries
   }
 
   /** What each call says besides: what is always current comes from the leader. */
@@ -227,32 +193,43 @@ export class EventStoreDbLog implements EventLog {
       throw new StoreError('store-damaged', `${stream} has been deleted from EventStoreDB`)
   }
 
-  // The client learns who leads by being refused.
-  async #whereLeaderIs<T>(ask: () => Promise<T>): Promise<T> {
+  async #readPage(from: Position, limit: number, last: Position): Promise<LogEntry[]> {
+    const page: LogEntry[] = []
+    let bytes = 0
+    const place = from === START ? 'start' : placeOf(from)
+    const what = { from: place, prefixes: this.names.prefixes, count: limit + BESIDES } as const
+    await this.#read(what, (recorded) => {
+      const position = positionOf(recorded.place)
+      if (position > last) return false
+      if (position > from && this.names.isTold(recorded.stream)) {
+        page.push(logEntryOf(recorded, this.names))
+        bytes += recorded.data.length + recorded.metadata.length
+      }
+      return page.length < limit && bytes < PAGE_BYTES
+    })
+    return page
+  }
+
+  // The client learns who leads by being refused, before anything is read.
+  async #read(what: ReadRequest, take: (recorded: Recorded) => boolean): Promise<boolean> {
     try {
-      return await ask()
+      return await this.connection.read(what, take)
     } catch (error) {
       if (!isNotLeader(error)) throw error
-      return ask()
+      return this.connection.read(what, take)
     }
   }
 
-  #followerAt(position: Position, window: number): Follower {
-    const found = this.#followers.find((follower) => follower.position === position && !follower.failed)
-    const follower = found ?? new Follower(this.connection, this.names, position, Math.max(window, 16))
-    this.#followers = [...this.#followers.filter((one) => one !== follower), follower]
-    const [oldest] = this.#followers
-    if (this.#followers.length > MOST_FOLLOWERS && oldest !== undefined) this.#drop(oldest)
-    return follower
+  #subscriptionTo(after: Position): Subscription {
+    const known = this.#subscription
+    if (known !== null && !known.failed && known.after <= after) return known
+    this.#unsubscribe()
+    this.#subscription = new Subscription(this.connection, this.names, after)
+    return this.#subscription
   }
 
-  #giveUp(follower: Follower): void {
-    this.connection.disturbed()
-    this.#drop(follower)
-  }
-
-  #drop(follower: Follower): void {
-    this.#followers = this.#followers.filter((one) => one !== follower)
-    follower.close()
+  #unsubscribe(): void {
+    this.#subscription?.close()
+    this.#subscription = null
   }
 }

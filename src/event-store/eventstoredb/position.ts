@@ -1,5 +1,10 @@
-import type { Position as Place } from '@eventstore/db-client'
 import type { Position } from '../../ledger/event.ts'
+
+/** A place in `$all`, in bytes from its beginning: far below what a double holds exactly. */
+export interface Place {
+  readonly commit: number
+  readonly prepare: number
+}
 
 const WIDTH = 16
 
@@ -11,15 +16,15 @@ export function positionOf({ commit, prepare }: Place): Position {
 /** The place in `$all` that `position` is the text of. */
 export function placeOf(position: Position): Place {
   const [commit = '', prepare = ''] = position.split('-')
-  return { commit: BigInt(`0x${commit}`), prepare: BigInt(`0x${prepare}`) }
+  return { commit: Number.parseInt(commit, 16), prepare: Number.parseInt(prepare, 16) }
 }
 
 export function isPosition(text: string): text is Position {
   return /^[0-9a-f]{16}-[0-9a-f]{16}$/.test(text)
 }
 
-export const START: Position = positionOf({ commit: 0n, prepare: 0n })
+export const START: Position = positionOf({ commit: 0, prepare: 0 })
 
-function hex(number: bigint): string {
+function hex(number: number): string {
   return number.toString(16).padStart(WIDTH, '0')
 }

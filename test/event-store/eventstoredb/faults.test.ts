@@ -198,11 +198,6 @@ describe('following the log, every event comes once and in order, where', () => 
       }
       await keep(writer, number)
     }
-    if (what === 'the subscription goes silent') {
-      const { subscriptions } = double.counts()
-      await until(() => double.counts().subscriptions > subscriptions)
-      double.behave()
-    }
     await following
     expect(seen.map(({ position }) => position)).toEqual(
       (await allEvents(writer)).map(({ position }) => position),

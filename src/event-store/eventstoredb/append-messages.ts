@@ -1,7 +1,7 @@
 import { parseUUID } from '@eventstore/db-client/dist/utils/grpcUUID.js'
 import type { Status } from '@eventstore/db-client/generated/status_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
-import { PbfReader, PbfWriter } from 'pbf'
+import { PbfReader, type PbfWriter } from 'pbf'
 import type { Place } from './position.ts'
 
 /** An event for its exact place in a stream. */
@@ -47,17 +47,12 @@ const PLACE = { commit: 1, prepare: 2 }
 // The server compares it with its own clock, so none is named: what is not answered in time is given up here.
 const NO_DEADLINE_SECONDS = Date.parse('9999-01-01T00:00:00Z') / 1000
 
-// Nearly every event fits in; what does not is written into a buffer of its own.
-const SCRATCH = new Uint8Array(64 * 1024)
-
 /** `proposal` as the append of that number on its call. */
-export function appendRequest(number: number, proposal: Proposal): Buffer {
-  const writer = new PbfWriter(SCRATCH)
+export function writeAppend(number: number, proposal: Proposal, writer: PbfWriter): void {
   writer.writeMessage(REQUEST.correlation, writeUuid, uuidOf(number))
   writer.writeMessage(REQUEST.options, writeOptions, proposal)
   writer.writeMessage(REQUEST.proposed, writeProposed, proposal)
   writer.writeBooleanField(REQUEST.isFinal, true)
-  return Buffer.from(writer.finish())
 }
 
 export function appendAnswer(bytes: Uint8Array): Answer {

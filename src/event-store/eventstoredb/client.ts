@@ -9,8 +9,8 @@ import grpc, { type StreamsClient } from '@eventstore/db-client/generated/stream
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
 import type { ClientReadableStream } from '@grpc/grpc-js'
 import { within } from '../../waiting.ts'
-import { AppendCall, type BatchAppendCall } from './append-call.ts'
-import { type Accepted, appendAnswer, type Proposal } from './append-messages.ts'
+import { AppendCall } from './append-call.ts'
+import type { Accepted, Proposal } from './append-messages.ts'
 import { silence } from './errors.ts'
 import { type ReadAnswer, type ReadRequest, readAnswer, readRequest } from './read-messages.ts'
 
@@ -22,8 +22,6 @@ export interface Asking {
   readonly requiresLeader: boolean
 }
 
-const STREAMS = '/event_store.client.streams.Streams'
-
 /**
  * The client, with appends and reads of its own, over the same connection. The client's own appends either cost a call
  * each, ten times as dear, or share what is pending among all clients of a process, where one's failure is everybody's and
@@ -31,15 +29,9 @@ const STREAMS = '/event_store.client.streams.Streams'
  */
 export class LogClient extends EventStoreDBClient {
   #appends: AppendCall | null = null
-  readonly #begun = new WeakMap<BatchAppendCall, AppendCall>()
-  // The client makes a new `StreamsClient` with each connection, and forgets a call that has ended.
-  readonly #calls = new WeakMap<StreamsClient, BatchAppendCall | Promise<BatchAppendCall>>()
-  readonly #openCall = this.GRPCStreamCreator(
-    grpc.StreamsClient,
-    'batchAppend',
-    (client) => this.#begin(client),
-    this.#calls,
-  )
+  #beginning: Promise<AppendCall> | null = null
+  readonly #tls: { readonly ca?: Buffer } | null
+  readonly #keepAlive: { readonly intervalMs: number; readonly timeoutMs: number } | null
 
   /** Those in the connection string, which the client keeps to itself; null where there are none. */
   readonly credentials: Credentials | null
@@ -57,20 +49,28 @@ export class LogClient extends EventStoreDBClient {
     { hosts, dnsDiscover, defaultCredentials, tls, tlsCAFile, ...given }: ConnectionOptions,
     connection: number,
   ) {
-    const { keepAliveInterval = 10_000 } = given
+    const { keepAliveInterval = 10_000, keepAliveTimeout = 10_000 } = given
     const options = {
       ...given,
       keepAliveInterval: keepAliveInterval < 0 ? keepAliveInterval : keepAliveInterval + (connection % 1_000),
     }
-    const security = {
-      insecure: tls === false,
-      ...(tlsCAFile === undefined ? {} : { rootCertificate: readFileSync(resolve(tlsCAFile)) }),
-    }
+    const ca = tls === false || tlsCAFile === undefined ? undefined : readFileSync(resolve(tlsCAFile))
+    const security = { insecure: tls === false, ...(ca === undefined ? {} : { rootCertificate: ca }) }
     const [host = { address: 'localhost', port: 2113 }] = hosts
     if (dnsDiscover) super({ ...options, discover: host }, security, defaultCredentials)
     else if (hosts.length > 1) super({ ...options, endpoints: hosts }, security, defaultCredentials)
     else super({ ...options, endpoint: host }, security, defaultCredentials)
     this.credentials = defaultCredentials ?? null
+    this.#tls = tls === false ? null : ca === undefined ? {} : { ca }
+    this.#keepAlive =
+      keepAliveInterval < 0 || keepAliveTimeout < 0
+        ? null
+        : { intervalMs: keepAliveInterval, timeoutMs: keepAliveTimeout }
+    const disposeOthers = this.dispose
+    this.dispose = async () => {
+      this.#appends?.close()
+      await disposeOthers()
+    }
   }
 
   /**
@@ -87,7 +87,7 @@ export class LogClient extends EventStoreDBClient {
   read(what: ReadRequest, asking: Asking): Promise<ReadCall> {
     const open = this.GRPCStreamCreator(grpc.StreamsClient, 'read', (client: StreamsClient) =>
       client.makeServerStreamRequest(
-        `${STREAMS}/Read`,
+        '/event_store.client.streams.Streams/Read',
         (request: ReadReq) => Buffer.from(request.serializeBinary()),
         readAnswer,
         readRequest(what),
@@ -98,28 +98,36 @@ export class LogClient extends EventStoreDBClient {
   }
 
   async #appendAnew(proposal: Proposal, patienceMs: number): Promise<Accepted> {
-    const call = await within(this.#openCall(), patienceMs, () => {
+    this.#beginning ??= this.#begin().finally(() => {
+      this.#beginning = null
+    })
+    const appends = await within(this.#beginning, patienceMs, () => {
       throw silence()
     })
-    const appends = this.#begun.get(call)
-    if (appends === undefined) throw new TypeError('a call that was not begun here')
-    this.#appends = appends
     return appends.append(proposal, patienceMs)
   }
 
-  #begin(client: StreamsClient): BatchAppendCall {
-    const call = client.makeBidiStreamRequest(
-      `${STREAMS}/BatchAppend`,
-      (request: Buffer) => request,
-      appendAnswer,
-      ...this.callArguments({ requiresLeader: true }, { deadline: Number.POSITIVE_INFINITY }),
-    )
-    const onUnready = (error: Error) => {
-      call.end()
-      // It looks for another node, as after a call that could not be made.
-      void this.handleError(client, error)
-    }
-    this.#begun.set(call, new AppendCall(call, onUnready))
-    return call
+  // To the node that the client has found, which may not be the leader: then it says who is, and the client goes there.
+  async #begin(): Promise<AppendCall> {
+    const client = await this.execute(grpc.StreamsClient, 'batchAppend', async (streams) => streams)
+    const address = client
+      .getChannel()
+      .getTarget()
+      .replace(/^dns:\/*/, '')
+    const { username, password } = this.credentials ?? {}
+    this.#appends = new AppendCall({
+      origin: `${this.#tls === null ? 'http' : 'https'}://${address}`,
+      ...this.#tls,
+      headers: {
+        'connection-name': this.connectionName,
+        'requires-leader': 'true',
+        ...(this.#tls === null || username === undefined
+          ? {}
+          : { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }),
+      },
+      keepAlive: this.#keepAlive,
+      onTrouble: (error) => void this.handleError(client, error),
+    })
+    return this.#appends
   }
 }

@@ -98,6 +98,28 @@ const HEAVY = ['status', 'since', 'evidence', 'phone', 'email', 'email_order', .
 /** So many rows are remembered as they were last written. */
 const KNOWN_ROWS = 20_000
 
+/** Of whom nothing is known yet; without a number. */
+const newRow = (shopId: string, subscriberId: string, seenAt: string): SubscriberRow => ({
+  key: 0,
+  shop_id: shopId,
+  subscriber_id: subscriberId,
+  status: 'unknown',
+  since: null,
+  evidence: null,
+  possible_opt_out: 0,
+  consent_order: '',
+  phone: null,
+  phone_order: '',
+  email: null,
+  email_order: '',
+  shopify_customer_id: null,
+  shopify_order: '',
+  messages: 0,
+  last_message_at: null,
+  first_seen_at: seenAt,
+  revision: -1,
+})
+
 export type Tables = ReturnType<typeof tables>
 
 export function tables(db: DatabaseSync) {
@@ -111,7 +133,23 @@ export function tables(db: DatabaseSync) {
   const find = db.prepare('SELECT * FROM subscriber WHERE shop_id = ? AND subscriber_id = ?')
   const add = db.prepare(`INSERT INTO subscriber
     (shop_id, subscriber_id, status, possible_opt_out, consent_order, phone_order, email_order, shopify_order, messages,
-      first_seen_at, revision) VALUES (?, ?, 'unknown', 0, '', '', '', '', 0, ?, -1)`)
+      first_seen_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const added = (row: SubscriberRow): number =>
+    Number(
+      add.run(
+        row.shop_id,
+        row.subscriber_id,
+        row.status,
+        row.possible_opt_out,
+        row.consent_order,
+        row.phone_order,
+        row.email_order,
+        row.shopify_order,
+        row.messages,
+        row.first_seen_at,
+        row.revision,
+      ).lastInsertRowid,
+    )
   const light = update(LIGHT)
   const heavy = update(HEAVY)
   const addFact = db.prepare(
@@ -129,8 +167,8 @@ export function tables(db: DatabaseSync) {
       if (known !== undefined) return known
       const found = find.get(shopId, subscriberId)
       if (found !== undefined) return SubscriberRow.parse(found)
-      add.run(shopId, subscriberId, seenAt)
-      return SubscriberRow.parse(find.get(shopId, subscriberId))
+      const row = newRow(shopId, subscriberId, seenAt)
+      return { ...row, key: added(row) }
     },
     save: (before: SubscriberRow, row: SubscriberRow): void => {
       const isLight =

@@ -36,9 +36,20 @@ export function microsecondsBetween(from: Instant, to: Instant): number {
 export function instantFromEpoch(microseconds: number): Instant {
   const milliseconds = Math.floor(microseconds / 1000)
   const rest = microseconds - milliseconds * 1000
-  const instant = instantOf(
-    `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`,
-  )
+  const text = `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+  return certainly(instantOf(text), microseconds)
+}
+
+/**
+ * So many microseconds, below a million, into the second of `instant`: for whoever tells many times of one second, since
+ * dates are costly. Throws a `RangeError` for more.
+ */
+export function inSecondOf(instant: Instant, microseconds: number): Instant {
+  const text = `${instant.slice(0, 20)}${String(microseconds).padStart(6, '0')}Z`
+  return certainly(instantOf(text), microseconds)
+}
+
+function certainly(instant: Instant | null, microseconds: number): Instant {
   if (instant === null) throw new RangeError(`no instant can say ${microseconds} µs`)
   return instant
 }

@@ -23,12 +23,6 @@ interface Waiting {
 }
 
 /**
- * What is proposed while others are under way waits until it is half as many, or for so many milliseconds: the server
- * does what comes together at half the cost, and so it is sooner done with all. Alone, nothing waits.
- */
-const TOGETHER = { share: 0.5, withinMs: 4 }
-
-/**
  * EventStoreDB's BatchAppend call, on which any number of appends go side by side. Each has its own time to be answered and
  * fails by itself; a call that ends fails those that wait on it and no others, and an answer to nobody is dropped.
  */
@@ -37,10 +31,7 @@ export class AppendCall {
   readonly #onTrouble: (error: Error) => void
   readonly #waiting = new Map<number, Waiting>()
   #proposed = 0
-  /** So many have been proposed and not been sent yet. */
-  #unsent = 0
   #turnEnds: NodeJS.Immediate | null = null
-  #sends: NodeJS.Timeout | null = null
   #ending: Error | null = null
 
   /** Throws where `origin` is no address. */
@@ -70,7 +61,6 @@ export class AppendCall {
       const timer = setTimeout(() => this.#take(number)?.reject(silence()), patienceMs)
       this.#waiting.set(number, { stream: proposal.stream, resolve, reject, timer })
       this.#call.give((writer) => writeAppend(number, proposal, writer))
-      this.#unsent++
       this.#sendAtEndOfTurn()
     })
   }
@@ -80,25 +70,17 @@ export class AppendCall {
     this.#call.close()
   }
 
+  // What one turn of the event loop brings goes together.
   #sendAtEndOfTurn(): void {
     this.#turnEnds ??= setImmediate(() => {
       this.#turnEnds = null
-      if (this.#unsent >= (this.#waiting.size - this.#unsent) * TOGETHER.share) this.#send()
-      else this.#sends ??= setTimeout(() => this.#send(), TOGETHER.withinMs)
+      this.#call.flush()
     })
-  }
-
-  #send(): void {
-    if (this.#sends !== null) clearTimeout(this.#sends)
-    this.#sends = null
-    this.#unsent = 0
-    this.#call.flush()
   }
 
   #settle(bytes: Buffer): void {
     const answer = appendAnswer(bytes)
     const waiting = this.#take(answer.number)
-    if (this.#unsent > 0) this.#sendAtEndOfTurn()
     if (waiting === undefined) return
     if ('accepted' in answer) {
       waiting.resolve(answer.accepted)
@@ -123,7 +105,6 @@ export class AppendCall {
     const isClosed = this.#ending !== null
     this.#ending ??= error
     if (this.#turnEnds !== null) clearImmediate(this.#turnEnds)
-    if (this.#sends !== null) clearTimeout(this.#sends)
     for (const number of [...this.#waiting.keys()]) this.#take(number)?.reject(this.#ending)
     if (!isClosed) this.#onTrouble(error)
   }

@@ -91,8 +91,8 @@ function writeProposed({ id, type, json, metadataJson }: Proposal, writer: PbfWr
   writer.writeMessage(PROPOSED.id, writeUuid, id)
   writer.writeMessage(PROPOSED.properties, writeProperty, ['type', type])
   writer.writeMessage(PROPOSED.properties, writeProperty, ['content-type', 'application/json'])
-  writer.writeStringField(PROPOSED.metadata, metadataJson)
-  writer.writeStringField(PROPOSED.data, json)
+  writer.writeBytesField(PROPOSED.metadata, Buffer.from(metadataJson))
+  writer.writeBytesField(PROPOSED.data, Buffer.from(json))
 }
 
 function writeProperty([key, value]: readonly [string, string], writer: PbfWriter): void {

@@ -13,16 +13,11 @@ const GIVE_UP_MS = 30_000
  * what comes on one in order: what a broken connection leaves is a beginning.
  */
 export class EventStoreDbCopyTarget extends EventStoreDbStore implements CopyTarget {
-  #isOpen = false
-
   async copy(events: readonly StoredEvent[]): Promise<void> {
     await this.id()
     for (let begin = 0; begin < events.length; ) {
-      // On a new call gRPC sends the second message before the first.
-      const window = this.#isOpen ? windowOf(events, begin) : events.slice(begin, begin + 1)
-      this.#isOpen = false
+      const window = windowOf(events, begin)
       await this.#send(window)
-      this.#isOpen = true
       begin += window.length
     }
   }

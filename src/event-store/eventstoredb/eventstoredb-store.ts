@@ -38,12 +38,6 @@ export interface ChainedEvent {
   readonly metadataJson: string
 }
 
-/** What was stored of one attempt. */
-interface Stored {
-  readonly revision: number
-  readonly position: Position
-}
-
 /**
  * Appends to an EventStoreDB, which other nodes may write to as well. Every append is at the exact revision that was
  * last seen of its stream, under an id made of its hash, so that the server takes it for a repetition only where it is
@@ -94,8 +88,33 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
 
   async #append(stream: string, event: NewEvent): Promise<Appended> {
     await this.id()
+    const { clock, writer, pause } = this.#options
+    const givesUp = performance.now() + GIVE_UP_MS
+    // A stream that nothing is known of is taken for new: where it isn't, the first attempt says so and stores nothing.
+    const known = this.#known.get(stream) ?? { head: null, ids: new Map() }
+    let next: ReturnType<typeof chain> | null = null
     try {
-      return await this.#appendOnce(stream, event)
+      for (let wait = PAUSE_MS.first; ; wait = Math.min(wait * 2, PAUSE_MS.most)) {
+        const twin = known.ids.get(event.id)
+        if (twin !== undefined) return await this.#find(stream, twin, next?.metadata.hash ?? null)
+        // Until somebody else has written, the same bytes at the same revision.
+        if (next === null || next.revision !== following(known))
+          next = chain(stream, event, known.head, clock(), writer)
+        try {
+          const position = await this.#write(stream, event, next)
+          const { revision, metadata } = next
+          this.#known.extend(stream, known, [{ revision, metadata }])
+          return {
+            outcome: 'appended',
+            revision,
+            position: position ?? (await this.#placeOf(stream, revision)),
+          }
+        } catch (error) {
+          if (!isUndecided(error) || performance.now() > givesUp) throw error
+          // Other nodes' events may be on their way to being readable; what was in doubt may be on its way to the server.
+          if (!(await this.#learn(stream, known)) && !isNotLeader(error)) await pause(wait)
+        }
+      }
     } catch (error) {
       // What was under way may be there or not.
       this.#known.forget(stream)
@@ -103,37 +122,15 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     }
   }
 
-  async #appendOnce(stream: string, event: NewEvent): Promise<Appended> {
-    const { clock, writer, pause } = this.#options
-    const givesUp = performance.now() + GIVE_UP_MS
-    // A stream that nothing is known of is taken for new: where it isn't, the first attempt says so and stores nothing.
-    const known = this.#known.get(stream) ?? { head: null, ids: new Map() }
-    let next: ReturnType<typeof chain> | null = null
-    for (let wait = PAUSE_MS.first; ; wait = Math.min(wait * 2, PAUSE_MS.most)) {
-      const twin = known.ids.get(event.id)
-      if (twin !== undefined) return this.#find(stream, twin, next?.metadata.hash ?? null)
-      // Until somebody else has written, the same bytes at the same revision.
-      if (next === null || next.revision !== following(known))
-        next = chain(stream, event, known.head, clock(), writer)
-      try {
-        const stored = await this.#write(stream, event, next)
-        this.#known.extend(stream, known, [{ revision: stored.revision, metadata: next.metadata }])
-        return { outcome: 'appended', ...stored }
-      } catch (error) {
-        if (!isUndecided(error) || performance.now() > givesUp) throw error
-        // Other nodes' events may be on their way to being readable; what was in doubt may be on its way to the server.
-        if (!(await this.#learn(stream, known)) && !isNotLeader(error)) await pause(wait)
-      }
-    }
-  }
-
-  async #write(stream: string, { type, json }: NewEvent, next: ReturnType<typeof chain>): Promise<Stored> {
+  #write(stream: string, { type, json }: NewEvent, next: ReturnType<typeof chain>): Promise<Position | null> {
     const { revision, metadata, metadataJson } = next
-    const event = { stream, revision, type, json, hash: metadata.hash, metadataJson }
-    const position = await this.connection.askPatiently((client) =>
-      this.writeAt(client, event, this.connection.silentMs),
+    return this.connection.askPatiently((client) =>
+      this.writeAt(
+        client,
+        { stream, revision, type, json, hash: metadata.hash, metadataJson },
+        this.connection.silentMs,
+      ),
     )
-    return position === null ? this.#placeOf(stream, revision) : { revision, position }
   }
 
   /**
@@ -142,17 +139,20 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
    */
   protected async writeAt(
     client: LogClient,
-    { stream, hash, ...event }: ChainedEvent,
+    { stream, revision, type, json, hash, metadataJson }: ChainedEvent,
     patienceMs: number,
   ): Promise<Position | null> {
-    const proposal = { ...event, stream: this.names.of(stream), id: storeIdOf(hash) }
-    const { revision, place } = await client.appendAt(proposal, patienceMs)
-    if (revision !== event.revision)
+    const name = this.names.of(stream)
+    const accepted = await client.appendAt(
+      { stream: name, revision, id: storeIdOf(hash), type, json, metadataJson },
+      patienceMs,
+    )
+    if (accepted.revision !== revision)
       throw new StoreError(
         'store-damaged',
         `${stream} has been deleted from EventStoreDB before revision ${revision}`,
       )
-    return place === null ? null : positionOf(place)
+    return accepted.place === null ? null : positionOf(accepted.place)
   }
 
   /** Reads what came behind what is known. Answers whether there was anything. */
@@ -178,9 +178,8 @@ export class EventStoreDbStore extends EventStoreDbLog implements EventStore {
     return { outcome, revision, position: event.position }
   }
 
-  async #placeOf(stream: string, revision: number): Promise<Stored> {
-    const { position } = await this.#find(stream, revision, null)
-    return { revision, position }
+  async #placeOf(stream: string, revision: number): Promise<Position> {
+    return (await this.#find(stream, revision, null)).position
   }
 
   /** Answers which log this is then, whoever has begun it. */

@@ -56,34 +56,38 @@ export class StreamQueues<Item, Result> {
       const stream = this.#ready.shift()
       if (stream === undefined) return
       this.#atOnce++
-      void this.#drain(stream)
+      this.#doFirst(stream)
     }
   }
 
-  async #drain(stream: string): Promise<void> {
+  #doFirst(stream: string): void {
     const queue = this.#queues.get(stream) ?? []
-    const first = queue[0]
-    if (first !== undefined) await this.#settle(queue, stream, first)
+    const [first] = queue
+    if (first === undefined) throw new Error('a stream that is ready has something to do')
+    this.#work(stream, first.item).then(
+      (result) => {
+        queue.shift()
+        this.#waiting--
+        first.resolve(result)
+        this.#goOn(stream, queue)
+      },
+      (error: unknown) => {
+        const isAway = !(error instanceof StoreError) || AWAY.has(error.code)
+        const failed = queue.splice(0, isAway ? queue.length : 1)
+        this.#waiting -= failed.length
+        for (const { reject } of failed) reject(error)
+        this.#goOn(stream, queue)
+      },
+    )
+  }
+
+  #goOn(stream: string, queue: readonly Pending<Item, Result>[]): void {
     this.#atOnce--
     // One of each stream in turn, so that a long queue holds up nobody else.
     if (queue.length > 0) this.#ready.push(stream)
     else this.#queues.delete(stream)
     this.#start()
     if (this.#waiting === 0) this.#idle?.()
-  }
-
-  async #settle(queue: Pending<Item, Result>[], stream: string, first: Pending<Item, Result>): Promise<void> {
-    try {
-      const result = await this.#work(stream, first.item)
-      queue.shift()
-      this.#waiting--
-      first.resolve(result)
-    } catch (error) {
-      const isAway = !(error instanceof StoreError) || AWAY.has(error.code)
-      const failed = queue.splice(0, isAway ? queue.length : 1)
-      this.#waiting -= failed.length
-      for (const { reject } of failed) reject(error)
-    }
   }
 }
 

@@ -39,30 +39,36 @@ const roles: Readonly<Record<string, (app: FastifyInstance) => Promise<void>>> =
       return { result: 'recorded' }
     })
   },
-  // The bare client behind a route that parses the body: each subscriber at the revision that this process has seen.
-  eventstoredb: async (app) => {
-    const { client, credentials } = new Connection({ url })
-    const run = randomUUID()
-    const revisions = new Map<string, Promise<bigint>>()
-    app.post(PATH, async ({ body }) => {
-      const data = Body.parse(body)
-      const stream = `bench.${run}-${data.event_data.subscriber_id}`
-      const append = async (expected: bigint | 'no_stream') => {
-        const metadata = { filler: 'x'.repeat(560) }
-        const event = jsonEvent({ id: randomUUID(), type: 'shop.incoming_message', data, metadata })
-        const options = { expectedRevision: expected, requiresLeader: true, credentials }
-        return (await client.appendToStream(stream, event, options)).nextExpectedRevision
-      }
-      const before = revisions.get(stream)
-      const appending = before === undefined ? append(NO_STREAM) : before.then(append)
-      revisions.set(stream, appending)
-      await appending
-      return { result: 'recorded' }
-    })
-  },
+  // The bare client behind a route that parses the body, a call an append or all on the client's batch call.
+  'eventstoredb-calls': (app) => bareClient(app, 'calls'),
+  'eventstoredb-batch': (app) => bareClient(app, 'batch'),
   // The ledger's own route and log, without its projections: the commit in a thread of its own, or in the one that serves.
   'writer-thread': (app) => ingest(app, (path) => openEmbedded(path, { writer: 'bench' })),
   'callers-thread': (app) => ingest(app, async (path) => new CallersThreadStore(path)),
+}
+
+// Appends each subscriber's at the revision that this process has seen, and looks for no repetition.
+async function bareClient(app: FastifyInstance, path: 'calls' | 'batch'): Promise<void> {
+  const { client, credentials } = new Connection({ url })
+  const run = randomUUID()
+  const revisions = new Map<string, Promise<bigint>>()
+  app.post(PATH, async ({ body }) => {
+    const data = Body.parse(body)
+    const stream = `bench.${run}-${data.event_data.subscriber_id}`
+    const append = async (expectedRevision: bigint | 'no_stream') => {
+      const metadata = { filler: 'x'.repeat(560) }
+      const event = jsonEvent({ id: randomUUID(), type: 'shop.incoming_message', data, metadata })
+      // Given per call, credentials make it a call of its own.
+      const own = path === 'calls' ? { credentials } : {}
+      const options = { expectedRevision, requiresLeader: true, ...own }
+      return (await client.appendToStream(stream, event, options)).nextExpectedRevision
+    }
+    const before = revisions.get(stream)
+    const appending = before === undefined ? append(NO_STREAM) : before.then(append)
+    revisions.set(stream, appending)
+    await appending
+    return { result: 'recorded' }
+  })
 }
 
 async function ingest(app: FastifyInstance, open: (path: string) => Promise<EventStore>): Promise<void> {

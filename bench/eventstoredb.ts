@@ -22,7 +22,11 @@ const CONNECTIONS = 256
 const Rate = z.object({ perSecond: z.number().positive() })
 const CatchUp = z.object({ bare: z.number().positive(), ledger: z.number().positive() })
 
-async function bareClient(who: string, path: 'calls' | 'batch'): Promise<number> {
+/** How the client appends: each a call of its own, or all on one. */
+const PATHS = ['calls', 'batch'] as const
+type Path = (typeof PATHS)[number]
+
+async function bareClient(who: string, path: Path): Promise<number> {
   const script = join(import.meta.dirname, 'esdb-client.ts')
   const args = [script, url, String(CONNECTIONS), String(seconds), who, path]
   const { stdout } = await run(process.execPath, args)
@@ -34,28 +38,29 @@ const middle = (rates: readonly number[]) =>
 
 console.log(`${cpus().length} cores, ${CONNECTIONS} at once, ${rounds} rounds of ${seconds} s, medians`)
 for (const who of ['seen', 'new'] as const) {
-  const calls: number[] = []
-  const batch: number[] = []
+  const alone: Record<Path, number[]> = { calls: [], batch: [] }
+  const behindRoute: Record<Path, Result[]> = { calls: [], batch: [] }
   const ledger: Result[] = []
-  const route: Result[] = []
   for (let round = 1; round <= rounds; round++) {
-    calls.push(await bareClient(who, 'calls'))
-    batch.push(await bareClient(who, 'batch'))
-    route.push(await measureServer(['bench/contenders.ts', 'eventstoredb', url], seconds, CONNECTIONS, who))
+    for (const path of PATHS) {
+      alone[path].push(await bareClient(who, path))
+      const route = ['bench/contenders.ts', `eventstoredb-${path}`, url]
+      behindRoute[path].push(await measureServer(route, seconds, CONNECTIONS, who))
+    }
     ledger.push(await measureServer(['bin/ledger.js', 'start'], seconds, CONNECTIONS, who, url))
     console.error(`round ${round} of ${rounds}: ${who}`)
   }
   const rate = (results: readonly Result[]) => median(results, ({ perSecond }) => perSecond)
   console.log(`\nsubscribers ${who === 'seen' ? 'seen before' : 'that are new'}`)
-  const line = (name: string, figure: string) => console.log(`  ${name.padEnd(41)}${figure.padStart(6)}`)
-  const ratio = (other: number) => (rate(ledger) / other).toFixed(2)
-  line('bare client, a call an append', `${middle(calls).toFixed(0)}/s`)
-  line('bare client, all on one batch call', `${middle(batch).toFixed(0)}/s`)
-  line('Fastify, bare client, a call an append', `${rate(route).toFixed(0)}/s`)
-  line('ledger', `${rate(ledger).toFixed(0)}/s`)
-  line('ledger / bare client, a call an append', `${ratio(middle(calls))}   (wanted: 0.9)`)
-  line('ledger / bare client, one batch call', ratio(middle(batch)))
-  line('ledger / Fastify, bare client', ratio(rate(route)))
+  const line = (name: string, perSecond: number) =>
+    console.log(
+      `  ${name.padEnd(52)}${perSecond.toFixed(0).padStart(6)}/s   ledger ${(rate(ledger) / perSecond).toFixed(2)}`,
+    )
+  line('bare client, a call an append', middle(alone.calls))
+  line('bare client, all on its batch call', middle(alone.batch))
+  line('bare client behind a route, a call an append', rate(behindRoute.calls))
+  line('bare client behind a route, all on its batch call', rate(behindRoute.batch))
+  line('ledger (wanted: 0.9)', rate(ledger))
 }
 
 const { stdout } = await run(process.execPath, [

@@ -200,6 +200,20 @@ export function describeEventStore(name: string, open: () => Promise<StoreUnderT
         expect(new Set(positions).size).toBe(120)
       })
 
+      test('a page of large events has fewer, and page by page all of them come', async () => {
+        const { store } = await open()
+        const large = Array.from(
+          { length: 30 },
+          (_, index) => placeBody(textedBody(index, 'x'.repeat(700_000))).event,
+        )
+        await Promise.all(large.map((event) => store.append(STREAM, event)))
+        const page = await store.readAll(null, 1_000)
+        expect(page.length).toBeGreaterThan(0)
+        expect(page.length).toBeLessThan(30)
+        const all = await allEvents(store)
+        expect(new Set(all.map(({ metadata }) => metadata.id))).toEqual(new Set(large.map(({ id }) => id)))
+      })
+
       test('the head is the last position, and nothing in an empty log', async () => {
         const { store } = await open()
         expect(await store.head()).toBeNull()
@@ -276,8 +290,8 @@ function texted(number: number) {
   return placeBody(textedBody(number)).event
 }
 
-function textedBody(number: number) {
-  return message('2026-03-01T10:00:00.000000', { id: `im_${number}`, body: `Message ${number}` })
+function textedBody(number: number, body = `Message ${number}`) {
+  return message('2026-03-01T10:00:00.000000', { id: `im_${number}`, body })
 }
 
 /** The body as text, with one more member in it. */

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { instantFromEpoch, isInstant, microsecondsBetween, parseInstant } from '../../src/ledger/instant.ts'
+import {
+  inSecondOf,
+  instantFromEpoch,
+  isInstant,
+  microsecondsBetween,
+  parseInstant,
+} from '../../src/ledger/instant.ts'
 import { instant } from './deliveries.ts'
 
 const microseconds = fc.integer({ min: -(2 ** 53) + 1, max: 2 ** 53 - 1 })
@@ -119,6 +125,16 @@ describe('instants', () => {
         expect(parseInstant(written.slice(0, -1))).toBe(written)
       }),
     )
+  })
+
+  test('a second is told once, and its microseconds as often as one likes', () => {
+    fc.assert(
+      fc.property(thisCentury, fc.integer({ min: 0, max: 999_999 }), (at, within) => {
+        const begins = Math.floor(at / 1_000_000) * 1_000_000
+        expect(inSecondOf(instantFromEpoch(at), within)).toBe(instantFromEpoch(begins + within))
+      }),
+    )
+    expect(() => inSecondOf(instant('2026-01-01T00:00:00'), 1_000_000)).toThrow(RangeError)
   })
 
   test('every day of the calendar can be said', () => {

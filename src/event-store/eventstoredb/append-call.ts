@@ -32,6 +32,7 @@ export class AppendCall {
   readonly #waiting = new Map<number, Waiting>()
   #proposed = 0
   #turnEnds: NodeJS.Immediate | null = null
+  #isFinishing = false
   #ending: Error | null = null
 
   /** Throws where `origin` is no address. */
@@ -55,7 +56,8 @@ export class AppendCall {
    * many milliseconds.
    */
   append(proposal: Proposal, patienceMs: number): Promise<Accepted> {
-    if (this.#ending !== null) return Promise.reject(this.#ending)
+    if (!this.isOpen)
+      return Promise.reject(this.#ending ?? new UnavailableError(undefined, 'the call is ending'))
     const number = ++this.#proposed
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#take(number)?.reject(silence()), patienceMs)
@@ -89,15 +91,23 @@ export class AppendCall {
     const error = errorOf(answer.refusal, waiting.stream)
     waiting.reject(error)
     if (error instanceof UnavailableError) {
-      this.#call.finish()
+      this.#finish()
       this.#onTrouble(error)
     }
+  }
+
+  // Those that wait have the rest of their time.
+  #finish(): void {
+    this.#isFinishing = true
+    this.#call.finish()
+    if (this.#waiting.size === 0) this.close()
   }
 
   #take(number: number): Waiting | undefined {
     const waiting = this.#waiting.get(number)
     clearTimeout(waiting?.timer)
     this.#waiting.delete(number)
+    if (this.#isFinishing && this.#waiting.size === 0) this.close()
     return waiting
   }
 

@@ -140,18 +140,17 @@ export class Connection {
     const isSilent = isSilence(known)
     if (isSilent || isUnreachable(known)) {
       this.#failures++
-      if (!this.#closed && this.#failures >= (isSilent ? MOST_SILENCES : 2)) this.#connectAnew(isSilent)
+      if (!this.#closed && this.#failures >= (isSilent ? MOST_SILENCES : 2)) this.#connectAnew()
     } else this.#failures = 0
     return known
   }
 
-  #connectAnew(isSilent: boolean): void {
+  #connectAnew(): void {
     this.#failures = 0
     this.#connections++
     const given = this.#client
     this.#client = LogClient.connect(this.#url, this.#connections)
-    // What has failed by itself is over already.
-    if (isSilent) void dispose(given)
+    void dispose(given)
   }
 }
 

@@ -13,11 +13,16 @@ const GIVE_UP_MS = 30_000
  * what comes on one in order: what a broken connection leaves is a beginning.
  */
 export class EventStoreDbCopyTarget extends EventStoreDbStore implements CopyTarget {
+  #isOpen = false
+
   async copy(events: readonly StoredEvent[]): Promise<void> {
     await this.id()
     for (let begin = 0; begin < events.length; ) {
-      const window = windowOf(events, begin)
+      // On a call that may be new one goes alone: a node that is becoming the leader could refuse it, and take others.
+      const window = this.#isOpen ? windowOf(events, begin) : events.slice(begin, begin + 1)
+      this.#isOpen = false
       await this.#send(window)
+      this.#isOpen = true
       begin += window.length
     }
   }

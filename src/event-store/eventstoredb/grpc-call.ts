@@ -95,6 +95,7 @@ export class GrpcCall {
 
   /** Gives nothing more: the other side answers what it has, and ends the call. */
   finish(): void {
+    this.flush()
     this.#stream.end()
   }
 
@@ -103,6 +104,7 @@ export class GrpcCall {
   }
 
   #take(chunk: Buffer): void {
+    if (this.#isOver) return
     const bytes = this.#begun.length === 0 ? chunk : Buffer.concat([this.#begun, chunk])
     let at = 0
     while (bytes.length - at >= PREFIX) {
@@ -123,7 +125,7 @@ export class GrpcCall {
   #endAs(headers: IncomingHttpHeaders): void {
     const code = Number(headers['grpc-status'])
     if (code === status.OK) this.#end(status.UNAVAILABLE, 'the server has ended the call')
-    else this.#end(code, decodeURIComponent(String(headers['grpc-message'] ?? '')), headers)
+    else this.#end(code, decoded(String(headers['grpc-message'] ?? '')), headers)
   }
 
   #end(code: status, details: string, headers: IncomingHttpHeaders = {}): void {
@@ -133,5 +135,14 @@ export class GrpcCall {
     const error = new Error(`${code} ${status[code]}: ${details}`)
     this.#options.onEnd(Object.assign(error, { code, details, metadata: Metadata.fromHttp2Headers(headers) }))
     this.#session.destroy()
+  }
+}
+
+// gRPC writes what is no printable ASCII as in an address; what it is if it isn't is better than nothing.
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message)
+  } catch {
+    return message
   }
 }

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod'
 import type { Proposal } from '../../../src/event-store/eventstoredb/append-messages.ts'
 import { LogClient } from '../../../src/event-store/eventstoredb/client.ts'
 import { isSilence } from '../../../src/event-store/eventstoredb/errors.ts'
+import { selfSigned } from './double/certificate.ts'
 import type { EventStoreDouble } from './double/event-store-double.ts'
 import { startDouble } from './stores.ts'
 
@@ -111,6 +115,43 @@ test("what happens to one client's appends is nothing to another's", async () =>
   await double.kill()
   await refused
   expect((await Promise.all(appends)).every(({ revision }) => revision === 0)).toBe(true)
+})
+
+test('an append over TLS bears the credentials of the address, and fails with what the server says to wrong ones', async () => {
+  const tls = selfSigned()
+  const { port } = await startDouble({ tls, users: { ledger: 'right' } })
+  const file = join(mkdtempSync(join(tmpdir(), 'ca-')), 'ca.pem')
+  onTestFinished(() => rmSync(dirname(file), { recursive: true }))
+  writeFileSync(file, tls.cert)
+  const connected = (password: string) => {
+    const client = LogClient.connect(`esdb://ledger:${password}@localhost:${port}?tlsCAFile=${file}`)
+    onTestFinished(() => client.dispose())
+    return client
+  }
+  expect(await connected('right').appendAt(proposal('a'), PATIENT_MS)).toMatchObject({ revision: 0 })
+  await expect(connected('wrong').appendAt(proposal('b'), PATIENT_MS)).rejects.toMatchObject({
+    type: 'access-denied',
+  })
+})
+
+test('appends of one turn of the event loop come in their order', async () => {
+  const { client, double } = await open()
+  const streams = Array.from({ length: 100 }, (_, number) => `s${number}`)
+  await Promise.all(streams.map((stream) => client.appendAt(proposal(stream), PATIENT_MS)))
+  const positions = streams.map((stream) => double.events(stream)[0]?.position ?? 0n)
+  expect(positions).toEqual(positions.toSorted((a, b) => Number(a - b)))
+})
+
+test('a node that is not ready is asked no more on that call, and what waits on it has its time', async () => {
+  const { client, double } = await open()
+  await client.appendAt(proposal('a'), PATIENT_MS)
+  double.misbehave({ name: 'slow', milliseconds: 50 }, 1)
+  const waiting = client.appendAt(proposal('b'), PATIENT_MS)
+  await vi.waitFor(() => expect(double.counts().batchAppends).toBe(2))
+  double.misbehave({ name: 'not-ready' }, 1)
+  await expect(client.appendAt(proposal('c'), PATIENT_MS)).rejects.toMatchObject({ type: 'unavailable' })
+  expect(await client.appendAt(proposal('d'), PATIENT_MS)).toMatchObject({ revision: 0 })
+  expect(await waiting).toMatchObject({ revision: 0 })
 })
 
 test('an append to a cluster that takes connections and says nothing fails in time', async () => {

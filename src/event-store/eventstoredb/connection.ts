@@ -106,8 +106,12 @@ export class Connection {
         call = opened
         opened.on('data', (answer: ReadAnswer) => {
           timer.refresh()
-          if (answer === 'no-such-stream') found = false
-          else if (answer !== 'progress' && !take(answer)) resolve()
+          try {
+            if (answer === 'no-such-stream') found = false
+            else if (answer !== 'progress' && !take(answer)) resolve()
+          } catch (error) {
+            reject(error)
+          }
         })
         opened.on('end', resolve)
         opened.on('error', reject)

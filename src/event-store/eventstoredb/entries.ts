@@ -1,6 +1,6 @@
 import { EventMetadata, STREAM_PREFIXES, streams } from '../../ledger/event.ts'
 import { isJsonObject, jsonIn } from '../../ledger/json.ts'
-import type { LogEntry } from '../event-store.ts'
+import { type LogEntry, StoreError } from '../event-store.ts'
 import { positionOf } from './position.ts'
 import type { Recorded } from './read-messages.ts'
 
@@ -34,11 +34,13 @@ export class Names {
 /** What EventStoreDB itself appends to a stream that is deleted for ever. */
 const STREAM_DELETED = '$streamDeleted'
 
-/** An entry as EventStoreDB gives it. */
+/** An entry as EventStoreDB gives it. Throws `StoreError` as `store-misconfigured` where an old server does not say its place. */
 export function logEntryOf(
   { stream, revision, place, type, isJson, ...recorded }: Recorded,
   names: Names,
 ): LogEntry {
+  if (!Number.isSafeInteger(place.commit))
+    throw new StoreError('store-misconfigured', 'EventStoreDB 23.10 or later is needed')
   const at = {
     stream: names.streamOf(stream),
     revision: Math.min(revision, Number.MAX_SAFE_INTEGER),

@@ -24,6 +24,8 @@ export interface GrpcCallOptions {
 
 /** Before a message stand a byte that says how it is compressed, none here, and its length in four. */
 const PREFIX = 5
+/** As the client's own: no answer comes near it. */
+const LARGEST = 17 * 1024 * 1024
 /** What goes together; where it is more, the buffer grows. */
 const ROOM = 64 * 1024
 
@@ -108,16 +110,22 @@ export class GrpcCall {
     const bytes = this.#begun.length === 0 ? chunk : Buffer.concat([this.#begun, chunk])
     let at = 0
     while (bytes.length - at >= PREFIX) {
-      const end = at + PREFIX + bytes.readUInt32BE(at + 1)
+      const length = bytes.readUInt32BE(at + 1)
+      if (bytes[at] !== 0 || length > LARGEST) return this.#end(status.INTERNAL, 'a message of another kind')
+      const end = at + PREFIX + length
       if (end > bytes.length) break
-      this.#options.onMessage(bytes.subarray(at + PREFIX, end))
+      try {
+        this.#options.onMessage(bytes.subarray(at + PREFIX, end))
+      } catch {
+        return this.#end(status.INTERNAL, 'a message that cannot be read')
+      }
       at = end
     }
     this.#begun = bytes.subarray(at)
   }
 
   #ping(timeoutMs: number): void {
-    const timer = setTimeout(() => this.#end(status.UNAVAILABLE, 'keepalive timed out'), timeoutMs)
+    const timer = setTimeout(() => this.#end(status.UNAVAILABLE, 'keepalive timed out'), timeoutMs).unref()
     const isSent = !this.#session.destroyed && this.#session.ping(() => clearTimeout(timer))
     if (!isSent) clearTimeout(timer)
   }

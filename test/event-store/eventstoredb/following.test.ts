@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventOf, type LogEntry } from '../../../src/event-store/event-store.ts'
+import { logEntryOf, Names } from '../../../src/event-store/eventstoredb/entries.ts'
 import { placeBody } from '../../ledger/deliveries.ts'
 import { openStore, startDouble } from './stores.ts'
 
@@ -75,4 +76,19 @@ test('a log that lacks what it is known to have is reported, not taken for one t
     code: 'store-unavailable',
     message: 'EventStoreDB no longer has what it had',
   })
+})
+
+test('a server too old to say where in the log an event stands is one that somebody has to replace', () => {
+  const none = Buffer.from('{}')
+  const recorded = {
+    stream: 'postscript.a',
+    revision: 0,
+    type: 'a',
+    isJson: true,
+    data: none,
+    metadata: none,
+  }
+  expect(() =>
+    logEntryOf({ ...recorded, place: { commit: 2 ** 64, prepare: 2 ** 64 } }, new Names('')),
+  ).toThrow(expect.objectContaining({ code: 'store-misconfigured' }))
 })

@@ -170,6 +170,22 @@ test('an answer that is not gRPC says which it is', async () => {
   })
 })
 
+test.each([
+  ['that is compressed', Buffer.from([1, 0, 0, 0, 0])],
+  ['that is larger than any', Buffer.from([0, 255, 255, 255, 255])],
+])('a message %s ends the call', async (_, bytes) => {
+  const port = await serve((stream) => answer(stream, { 'grpc-status': '0' }, [bytes]))
+  expect(await call(`http://127.0.0.1:${port}`).ended).toMatchObject({ code: 13 })
+})
+
+test('a message that nobody can read ends the call, and not the process', async () => {
+  const port = await serve((stream) => answer(stream, { 'grpc-status': '0' }, [framed('gibberish')]))
+  const onMessage = () => {
+    throw new RangeError('no such field')
+  }
+  expect(await call(`http://127.0.0.1:${port}`, { onMessage }).ended).toMatchObject({ code: 13 })
+})
+
 test('a connection that breaks, and one that nobody takes, end the call', async () => {
   const port = await serve((stream) => stream.session?.destroy())
   expect(await call(`http://127.0.0.1:${port}`).ended).toMatchObject({ code: UNAVAILABLE })

@@ -106,22 +106,30 @@ export class GrpcCall {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#isOver) return
     const bytes = this.#begun.length === 0 ? chunk : Buffer.concat([this.#begun, chunk])
     let at = 0
-    while (bytes.length - at >= PREFIX) {
-      const length = bytes.readUInt32BE(at + 1)
-      if (bytes[at] !== 0 || length > LARGEST) return this.#end(status.INTERNAL, 'a message of another kind')
-      const end = at + PREFIX + length
-      if (end > bytes.length) break
-      try {
-        this.#options.onMessage(bytes.subarray(at + PREFIX, end))
-      } catch {
-        return this.#end(status.INTERNAL, 'a message that cannot be read')
-      }
+    for (let end = this.#endOfMessage(bytes, at); end !== null; end = this.#endOfMessage(bytes, at)) {
+      this.#tell(bytes.subarray(at + PREFIX, end))
       at = end
     }
     this.#begun = bytes.subarray(at)
+  }
+
+  // Null where it has not come yet, or the call is over.
+  #endOfMessage(bytes: Buffer, begin: number): number | null {
+    if (this.#isOver || bytes.length - begin < PREFIX) return null
+    const length = bytes.readUInt32BE(begin + 1)
+    if (bytes[begin] !== 0 || length > LARGEST) this.#end(status.INTERNAL, 'a message of another kind')
+    const end = begin + PREFIX + length
+    return this.#isOver || end > bytes.length ? null : end
+  }
+
+  #tell(message: Buffer): void {
+    try {
+      this.#options.onMessage(message)
+    } catch {
+      this.#end(status.INTERNAL, 'a message that cannot be read')
+    }
   }
 
   #ping(timeoutMs: number): void {

@@ -172,7 +172,7 @@ export async function runApp(
 }
 
 /** The embedded log; or, where the environment names a server for tests, a log of the folder's own on that. */
-async function openLogIn(folder: string): Promise<{ store: EventStore; location: LogLocation }> {
+export async function openLogIn(folder: string): Promise<{ store: EventStore; location: LogLocation }> {
   const url = process.env['EVENTSTOREDB_TEST_URL']
   const writer = 'folder-1'
   if (url === undefined) {

@@ -5,7 +5,7 @@ import { subscriberStatus } from '../../projections/subscriber-status/projection
 import { Subscriber } from '../../src/http/schemas.ts'
 import { streams } from '../../src/ledger/event.ts'
 import { ReadModels } from '../../src/projecting/read-models.ts'
-import { type AppOptions, type RunningApp, runApp } from '../http/running-app.ts'
+import { type AppOptions, openLogIn, type RunningApp, runApp } from '../http/running-app.ts'
 import { delivery, message, optIn, optOut, SHOP } from '../ledger/deliveries.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { openLog, project, rowsOf } from './doubles.ts'
@@ -142,7 +142,7 @@ test('a subscriber with a parked event is shown as incomplete, the others are no
       return { name, handle: choosy }
     },
   }
-  const store = await openLog(folder)
+  const { store } = await openLogIn(folder)
   const projector = await project(store, join(folder, 'projections'), mistaken)
   await expect.poll(() => projector.last('subscriber-status')?.checkpoint).toBe(position)
   await projector.stop()

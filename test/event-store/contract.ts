@@ -200,6 +200,15 @@ export function describeEventStore(name: string, open: () => Promise<StoreUnderT
         expect(new Set(positions).size).toBe(120)
       })
 
+      test('gives nothing behind the position that is named as the last', async () => {
+        const { store } = await open()
+        await Promise.all(Array.from({ length: 9 }, (_, index) => store.append(STREAM, texted(index))))
+        const all = await allEvents(store)
+        const [after, last] = [all[1]?.position ?? null, all[4]?.position ?? '']
+        expect(await store.readAll(after, 100, last)).toEqual(all.slice(2, 5))
+        expect(await store.readAll(last, 100, last)).toEqual([])
+      })
+
       test('a page of large events has fewer, and page by page all of them come', async () => {
         const { store } = await open()
         const large = Array.from(

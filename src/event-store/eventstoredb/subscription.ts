@@ -1,4 +1,5 @@
 import type { Position } from '../../ledger/event.ts'
+import { untilAborted } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
 import type { ReadCall } from './client.ts'
 import type { Connection } from './connection.ts'
@@ -46,19 +47,10 @@ export class Subscription {
    * aborts. Rejects with what the subscription has failed with.
    */
   async hasBehind(after: Position, milliseconds: number, signal: AbortSignal): Promise<boolean> {
-    const { promise: over, resolve } = Promise.withResolvers<void>()
-    const stop = () => resolve()
-    const timer = setTimeout(stop, milliseconds)
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    let isOver = false
-    void over.then(() => {
-      isOver = true
-    })
-    while (this.#last <= after && this.#failure === null && !isOver)
-      await Promise.race([this.#change.promise, over])
-    signal.removeEventListener('abort', stop)
-    clearTimeout(timer)
+    const end = AbortSignal.any([signal, AbortSignal.timeout(milliseconds)])
+    const ended = untilAborted(end)
+    while (this.#last <= after && this.#failure === null && !end.aborted)
+      await Promise.race([this.#change.promise, ended])
     if (this.#last > after) return true
     if (this.#failure !== null && !signal.aborted) throw this.#failure
     return false

@@ -15,6 +15,9 @@ export type AppendCallOptions = Omit<GrpcCallOptions, 'path' | 'onMessage' | 'on
   readonly onTrouble: (error: Error) => void
 }
 
+/** So many silences on end, and the call is given up: its connection may be dead without having ended. */
+const MOST_SILENCES = 3
+
 interface Waiting {
   readonly stream: string
   readonly resolve: (accepted: Accepted) => void
@@ -32,6 +35,8 @@ export class AppendCall {
   readonly #waiting = new Map<number, Waiting>()
   #proposed = 0
   #turnEnds: NodeJS.Immediate | null = null
+  /** So many on end have not been answered in time. */
+  #silences = 0
   #isFinishing = false
   #ending: Error | null = null
 
@@ -48,7 +53,7 @@ export class AppendCall {
 
   /** Whether an append can still be answered on it. */
   get isOpen(): boolean {
-    return this.#ending === null && this.#call.isOpen
+    return this.#ending === null && !this.#isFinishing && this.#call.isOpen
   }
 
   /**
@@ -60,7 +65,7 @@ export class AppendCall {
       return Promise.reject(this.#ending ?? new UnavailableError(undefined, 'the call is ending'))
     const number = ++this.#proposed
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#take(number)?.reject(silence()), patienceMs)
+      const timer = setTimeout(() => this.#giveUp(number), patienceMs)
       this.#waiting.set(number, { stream: proposal.stream, resolve, reject, timer })
       this.#call.give((writer) => writeAppend(number, proposal, writer))
       this.#sendAtEndOfTurn()
@@ -80,7 +85,13 @@ export class AppendCall {
     })
   }
 
+  #giveUp(number: number): void {
+    this.#take(number)?.reject(silence())
+    if (++this.#silences >= MOST_SILENCES) this.#call.fail('nothing is answered any more')
+  }
+
   #settle(bytes: Buffer): void {
+    this.#silences = 0
     const answer = appendAnswer(bytes)
     const waiting = this.#take(answer.number)
     if (waiting === undefined) return
@@ -99,7 +110,6 @@ export class AppendCall {
   // Those that wait have the rest of their time.
   #finish(): void {
     this.#isFinishing = true
-    this.#call.finish()
     if (this.#waiting.size === 0) this.close()
   }
 

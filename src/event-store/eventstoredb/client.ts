@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Credentials, EventStoreDBClient } from '@eventstore/db-client'
+import { type Credentials, EventStoreDBClient, UnavailableError } from '@eventstore/db-client'
 import {
   type ConnectionOptions,
   parseConnectionString,
@@ -30,6 +30,7 @@ export interface Asking {
 export class LogClient extends EventStoreDBClient {
   #appends: AppendCall | null = null
   #beginning: Promise<AppendCall> | null = null
+  #isRetired = false
   readonly #tls: { readonly ca?: Buffer } | null
   readonly #keepAlive: { readonly intervalMs: number; readonly timeoutMs: number } | null
 
@@ -66,11 +67,17 @@ export class LogClient extends EventStoreDBClient {
       keepAliveInterval < 0 || keepAliveTimeout < 0
         ? null
         : { intervalMs: keepAliveInterval, timeoutMs: keepAliveTimeout }
-    const disposeOthers = this.dispose
+    const disposeReads = this.dispose
     this.dispose = async () => {
-      this.#appends?.close()
-      await disposeOthers()
+      this.retire()
+      await disposeReads()
     }
+  }
+
+  /** Appends nothing more; what is being read goes on. */
+  retire(): void {
+    this.#isRetired = true
+    this.#appends?.close()
   }
 
   /**
@@ -110,6 +117,7 @@ export class LogClient extends EventStoreDBClient {
   // To the node that the client has found, which may not be the leader: then it says who is, and the client goes there.
   async #begin(): Promise<AppendCall> {
     const client = await this.execute(grpc.StreamsClient, 'batchAppend', async (streams) => streams)
+    if (this.#isRetired) throw new UnavailableError(undefined, 'the connection is closed')
     const address = client
       .getChannel()
       .getTarget()

@@ -81,12 +81,13 @@ export class Connection {
   /** The same of what is sure to be answered, or to fail, in time. */
   async askPatiently<T>(call: (client: LogClient) => Promise<T>): Promise<T> {
     this.#refuseClosed()
+    const client = this.#client
     try {
-      const answer = await call(this.#client)
+      const answer = await call(client)
       this.#failures = 0
       return answer
     } catch (error) {
-      throw this.#noted(error)
+      throw this.#noted(error, client)
     }
   }
 
@@ -96,22 +97,25 @@ export class Connection {
    */
   async read(what: ReadRequest, take: (recorded: Recorded) => boolean): Promise<boolean> {
     this.#refuseClosed()
+    const client = this.#client
     let call: ReadCall | undefined
     let isOver = false
     let found = true
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(() => reject(silence()), this.silentMs)
     try {
-      this.#client.read(what, { credentials: this.credentials, requiresLeader: true }).then((opened) => {
+      client.read(what, { credentials: this.credentials, requiresLeader: true }).then((opened) => {
         call = opened
         opened.on('data', (answer: ReadAnswer) => {
           timer.refresh()
+          if (isOver) return
           try {
             if (answer === 'no-such-stream') found = false
-            else if (answer !== 'progress' && !take(answer)) resolve()
+            else isOver = answer !== 'progress' && !take(answer)
           } catch (error) {
             reject(error)
           }
+          if (isOver) resolve()
         })
         opened.on('end', resolve)
         opened.on('error', reject)
@@ -121,7 +125,7 @@ export class Connection {
       this.#failures = 0
       return found
     } catch (error) {
-      throw this.#noted(error)
+      throw this.#noted(error, client)
     } finally {
       isOver = true
       clearTimeout(timer)
@@ -138,23 +142,27 @@ export class Connection {
     if (this.#closed) throw new StoreError('store-unavailable', 'the log is closed')
   }
 
-  #noted(error: unknown): unknown {
+  #noted(error: unknown, client: LogClient): unknown {
     const known = storeErrorOf(error)
     if (!isAnswer(known)) this.disturbed()
     const isSilent = isSilence(known)
+    // What fails on a connection that has been replaced says nothing of the new one.
+    if (client !== this.#client) return known
     if (isSilent || isUnreachable(known)) {
       this.#failures++
-      if (!this.#closed && this.#failures >= (isSilent ? MOST_SILENCES : 2)) this.#connectAnew()
+      if (!this.#closed && this.#failures >= (isSilent ? MOST_SILENCES : 2)) this.#connectAnew(isSilent)
     } else this.#failures = 0
     return known
   }
 
-  #connectAnew(): void {
+  #connectAnew(isSilent: boolean): void {
     this.#failures = 0
     this.#connections++
     const given = this.#client
     this.#client = LogClient.connect(this.#url, this.#connections)
-    void dispose(given)
+    // What it has been asked fails by itself, or is answered yet.
+    if (isSilent) void dispose(given)
+    else given.retire()
   }
 }
 

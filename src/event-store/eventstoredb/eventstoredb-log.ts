@@ -4,7 +4,7 @@ import { jsonIn } from '../../ledger/json.ts'
 import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
 import { Connection, type EventStoreDbPlace } from './connection.ts'
 import { logEntryOf, Names } from './entries.ts'
-import { isNotLeader } from './errors.ts'
+import { isNotLeader, isSilence } from './errors.ts'
 import { isPosition, type Place, placeOf, positionOf, START } from './position.ts'
 import type { ReadRequest, Recorded } from './read-messages.ts'
 import { Subscription } from './subscription.ts'
@@ -196,17 +196,24 @@ export class EventStoreDbLog implements EventLog {
   async #readPage(from: Position, limit: number, last: Position): Promise<LogEntry[]> {
     const page: LogEntry[] = []
     let bytes = 0
-    const place = from === START ? 'start' : placeOf(from)
-    const what = { from: place, prefixes: this.names.prefixes, count: limit + BESIDES } as const
-    await this.#read(what, (recorded) => {
+    const take = (recorded: Recorded) => {
       const position = positionOf(recorded.place)
       if (position > last) return false
       if (position > from && this.names.isTold(recorded.stream)) {
         page.push(logEntryOf(recorded, this.names))
         bytes += recorded.data.length + recorded.metadata.length
       }
-      return page.length < limit && bytes < PAGE_BYTES
-    })
+      // Not to the end of what the server looks through: others may have written much behind.
+      return position < last && page.length < limit && bytes < PAGE_BYTES
+    }
+    const what = { from: from === START ? 'start' : placeOf(from), prefixes: this.names.prefixes } as const
+    try {
+      await this.#read({ ...what, count: limit + BESIDES }, take)
+    } catch (error) {
+      if (!isSilence(error) || page.length > 0) throw error
+      // Others may have written much before the next entry: a subscription says how far it is with looking.
+      await this.#read(what, take)
+    }
     return page
   }
 

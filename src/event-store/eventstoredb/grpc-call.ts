@@ -24,6 +24,11 @@ export interface GrpcCallOptions {
 
 /** Before a message stand a byte that says how it is compressed, none here, and its length in four. */
 const PREFIX = 5
+/** What HTTP's refusals mean in gRPC; all others mean that the other side is not to be had. */
+const MEANING: Readonly<Record<number, status>> = {
+  401: status.UNAUTHENTICATED,
+  403: status.PERMISSION_DENIED,
+}
 /** As the client's own: no answer comes near it. */
 const LARGEST = 17 * 1024 * 1024
 /** What goes together; where it is more, the buffer grows. */
@@ -55,17 +60,20 @@ export class GrpcCall {
       'content-type': 'application/grpc',
       ...headers,
     })
-    this.#session.on('error', (error) => this.#end(status.UNAVAILABLE, error.message))
-    this.#session.on('close', () => this.#end(status.UNAVAILABLE, 'the connection was closed'))
-    this.#stream.on('error', (error) => this.#end(status.UNAVAILABLE, error.message))
-    this.#stream.on('close', () => this.#end(status.UNAVAILABLE, 'the call was closed'))
+    this.#session.on('error', (error) => this.fail(error.message))
+    this.#session.on('close', () => this.fail('the connection was closed'))
+    this.#stream.on('error', (error) => this.fail(error.message))
+    this.#stream.on('close', () => this.fail('the call was closed'))
     this.#stream.on('response', (head) => {
-      if (head[':status'] !== 200) this.#end(status.UNAVAILABLE, `HTTP status ${head[':status']}`)
+      const http = head[':status'] ?? 0
+      if (http !== 200) this.#end(MEANING[http] ?? status.UNAVAILABLE, `HTTP status ${http}`)
       // A call that is refused at once has nothing but trailers.
       else if ('grpc-status' in head) this.#endAs(head)
     })
     this.#stream.on('trailers', (trailers) => this.#endAs(trailers))
     this.#stream.on('data', (chunk: Buffer) => this.#take(chunk))
+    // Trailers that say more come in the same turn.
+    this.#stream.on('end', () => setImmediate(() => this.fail('the server has ended the call')))
     this.#keepAlive =
       keepAlive === null ? null : setInterval(() => this.#ping(keepAlive.timeoutMs), keepAlive.intervalMs)
     this.#keepAlive?.unref()
@@ -95,14 +103,13 @@ export class GrpcCall {
     if (buf.length > ROOM) this.#writer = new PbfWriter(new Uint8Array(ROOM))
   }
 
-  /** Gives nothing more: the other side answers what it has, and ends the call. */
-  finish(): void {
-    this.flush()
-    this.#stream.end()
-  }
-
   close(): void {
     this.#end(status.CANCELLED, 'the call is closed')
+  }
+
+  /** Ends it as one whose other side is not to be had. */
+  fail(details: string): void {
+    this.#end(status.UNAVAILABLE, details)
   }
 
   #take(chunk: Buffer): void {
@@ -132,15 +139,17 @@ export class GrpcCall {
     }
   }
 
+  // A session that is being made, or that the other side is leaving, sends no pings.
   #ping(timeoutMs: number): void {
-    const timer = setTimeout(() => this.#end(status.UNAVAILABLE, 'keepalive timed out'), timeoutMs).unref()
-    const isSent = !this.#session.destroyed && this.#session.ping(() => clearTimeout(timer))
-    if (!isSent) clearTimeout(timer)
+    const timer = setTimeout(() => this.fail('keepalive timed out'), timeoutMs).unref()
+    if (this.#session.ping(() => clearTimeout(timer))) return
+    clearTimeout(timer)
+    this.fail('there is no connection to ping')
   }
 
   #endAs(headers: IncomingHttpHeaders): void {
     const code = Number(headers['grpc-status'])
-    if (code === status.OK) this.#end(status.UNAVAILABLE, 'the server has ended the call')
+    if (code === status.OK) this.fail('the server has ended the call')
     else this.#end(code, decoded(String(headers['grpc-message'] ?? '')), headers)
   }
 

@@ -154,6 +154,29 @@ test('a node that is not ready is asked no more on that call, and what waits on 
   expect(await waiting).toMatchObject({ revision: 0 })
 })
 
+test('a call on which nothing is answered any more is given up, and the next append goes on a new one', async () => {
+  const { client, double } = await open()
+  await client.appendAt(proposal('a'), PATIENT_MS)
+  double.misbehave({ name: 'never-answer' }, 3)
+  const silent = ['b', 'c', 'd'].map((stream) => client.appendAt(proposal(stream), 40))
+  const waiting = client.appendAt(proposal('e'), PATIENT_MS).catch((error: unknown) => error)
+  double.misbehave({ name: 'never-answer' }, 1)
+  for (const append of silent) await expect(append).rejects.toSatisfy(isSilence)
+  expect(await waiting).toMatchObject({ type: 'unavailable' })
+  await vi.waitFor(async () =>
+    expect(await client.appendAt(proposal(randomUUID()), PATIENT_MS)).toMatchObject({ revision: 0 }),
+  )
+})
+
+test('a client that is disposed while it looks for a node opens nothing when it has found one', async () => {
+  const { client, double } = await open()
+  const appending = client.appendAt(proposal('a'), PATIENT_MS).catch((error: unknown) => error)
+  await client.dispose()
+  expect(await appending).toMatchObject({ type: 'unavailable' })
+  expect(double.counts().batchAppends).toBe(0)
+  await expect(client.appendAt(proposal('b'), PATIENT_MS)).rejects.toMatchObject({ type: 'unavailable' })
+})
+
 test('an append to a cluster that takes connections and says nothing fails in time', async () => {
   const mute = createServer((socket) => onTestFinished(() => void socket.destroy()))
   await once(mute.listen(0, '127.0.0.1'), 'listening')

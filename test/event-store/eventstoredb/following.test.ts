@@ -1,6 +1,13 @@
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:http2'
+import shared from '@eventstore/db-client/generated/shared_pb.js'
+import streams from '@eventstore/db-client/generated/streams_pb.js'
+import { expect, onTestFinished, test } from 'vitest'
+import * as z from 'zod'
 import { eventOf, type LogEntry } from '../../../src/event-store/event-store.ts'
 import { logEntryOf, Names } from '../../../src/event-store/eventstoredb/entries.ts'
+import { EventStoreDbLog } from '../../../src/event-store/eventstoredb/eventstoredb-log.ts'
+import { positionOf } from '../../../src/event-store/eventstoredb/position.ts'
 import { placeBody } from '../../ledger/deliveries.ts'
 import { openStore, startDouble } from './stores.ts'
 
@@ -23,6 +30,29 @@ async function open() {
       }),
     )
   return { double, store, append }
+}
+
+/** A server that has one event, and never comes to the end of what it looks through. */
+async function lookingForEver() {
+  const server = createServer()
+  server.on('session', (session) => onTestFinished(() => session.destroy()))
+  onTestFinished(() => void server.close())
+  const place = { commit: 100, prepare: 100 }
+  server.on('stream', (stream) => {
+    const recorded = new streams.ReadResp.ReadEvent.RecordedEvent()
+      .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from('postscript.a')))
+      .setCommitPosition(String(place.commit))
+      .setPreparePosition(String(place.prepare))
+    const response = new streams.ReadResp().setEvent(new streams.ReadResp.ReadEvent().setEvent(recorded))
+    const message = Buffer.from(response.serializeBinary())
+    const prefix = Buffer.alloc(5)
+    prefix.writeUInt32BE(message.length, 1)
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.write(Buffer.concat([prefix, message]))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = z.object({ port: z.int() }).parse(server.address())
+  return { place, url: `esdb://127.0.0.1:${port}?tls=false` }
 }
 
 const idsOf = (entries: readonly LogEntry[]) => entries.map((entry) => eventOf(entry).metadata.id)
@@ -66,6 +96,22 @@ test('while little comes one subscription tells of it, and a busy log needs none
   await append(200, 1)
   expect(await next()).toBe(1)
   expect(double.counts().subscriptions).toBe(2)
+})
+
+test('a page that is whole is handed out, however long the server looks on', async () => {
+  const { place, url } = await lookingForEver()
+  const log = new EventStoreDbLog({ url, silentMs: 60_000 })
+  onTestFinished(() => log.close())
+  const page = await log.readAll(log.start, 10, positionOf(place))
+  expect(page.map(({ stream }) => stream)).toEqual(['postscript.a'])
+})
+
+test('where a page is silent because much lies before its first entry, it is read as the server comes to it', async () => {
+  const { double, store, append } = await open()
+  await append(0, 2)
+  const last = await store.head()
+  double.misbehave({ name: 'silent-reads' }, 1)
+  expect(await store.readAll(null, 10, last ?? '')).toHaveLength(2)
 })
 
 test('a log that lacks what it is known to have is reported, not taken for one that ends there', async () => {

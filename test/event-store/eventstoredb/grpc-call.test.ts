@@ -207,6 +207,31 @@ test('a server that takes the connection and says nothing is found out', async (
   expect(await ended).toMatchObject({ code: UNAVAILABLE, details: 'keepalive timed out' })
 })
 
+test('a TLS handshake that nobody answers, where no ping can be sent, is found out too', async () => {
+  const mute = createTcpServer((socket) => onTestFinished(() => void socket.destroy()))
+  onTestFinished(() => void mute.close())
+  const port = await portOf(mute)
+  const { ended } = call(`https://127.0.0.1:${port}`, { keepAlive: { intervalMs: 20, timeoutMs: 20 } })
+  expect(await ended).toMatchObject({ code: UNAVAILABLE, details: 'there is no connection to ping' })
+})
+
+test('a server that says it is leaving, and then nothing, is found out', async () => {
+  const port = await serve((stream) => {
+    stream.respond({ ':status': 200 })
+    stream.session?.goaway()
+  })
+  const { ended } = call(`http://127.0.0.1:${port}`, { keepAlive: { intervalMs: 50, timeoutMs: 20 } })
+  expect(await ended).toMatchObject({ code: UNAVAILABLE })
+})
+
+test.each([
+  [401, 16],
+  [403, 7],
+])('HTTP status %i means what it means in gRPC', async (http, code) => {
+  const port = await serve((stream) => stream.respond({ ':status': http }, { endStream: true }))
+  expect(await call(`http://127.0.0.1:${port}`).ended).toMatchObject({ code })
+})
+
 test('a server that answers is left alone', async () => {
   let pings = 0
   const server = createServer()

@@ -162,6 +162,16 @@ test('a server that ends the call in peace is unavailable for what would come', 
   expect(await call(`http://127.0.0.1:${port}`).ended).toMatchObject({ code: UNAVAILABLE })
 })
 
+test('a stream that ends without a word more is one that the server has ended', async () => {
+  const port = await serve((stream) => {
+    stream.respond({ ':status': 200 })
+    stream.end(framed('last'))
+  })
+  const { ended, messages } = call(`http://127.0.0.1:${port}`)
+  expect(await ended).toMatchObject({ code: UNAVAILABLE, details: 'the server has ended the call' })
+  expect(messages).toEqual(['last'])
+})
+
 test('an answer that is not gRPC says which it is', async () => {
   const port = await serve((stream) => stream.respond({ ':status': 502 }, { endStream: true }))
   expect(await call(`http://127.0.0.1:${port}`).ended).toMatchObject({

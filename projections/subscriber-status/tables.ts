@@ -94,6 +94,7 @@ const LIGHT = [
   'revision',
 ] as const
 const HEAVY = ['status', 'since', 'evidence', 'phone', 'email', 'email_order', ...LIGHT] as const
+const ALL = ['shop_id', 'subscriber_id', ...HEAVY] as const
 
 /** So many rows are remembered as they were last written. */
 const KNOWN_ROWS = 20_000
@@ -131,25 +132,9 @@ export function tables(db: DatabaseSync) {
   }
   const rows = new LRUCache<string, SubscriberRow>({ max: KNOWN_ROWS })
   const find = db.prepare('SELECT * FROM subscriber WHERE shop_id = ? AND subscriber_id = ?')
-  const add = db.prepare(`INSERT INTO subscriber
-    (shop_id, subscriber_id, status, possible_opt_out, consent_order, phone_order, email_order, shopify_order, messages,
-      first_seen_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-  const added = (row: SubscriberRow): number =>
-    Number(
-      add.run(
-        row.shop_id,
-        row.subscriber_id,
-        row.status,
-        row.possible_opt_out,
-        row.consent_order,
-        row.phone_order,
-        row.email_order,
-        row.shopify_order,
-        row.messages,
-        row.first_seen_at,
-        row.revision,
-      ).lastInsertRowid,
-    )
+  const add = db.prepare(
+    `INSERT INTO subscriber (${ALL.join(', ')}) VALUES (${ALL.map(() => '?').join(', ')})`,
+  )
   const light = update(LIGHT)
   const heavy = update(HEAVY)
   const addFact = db.prepare(
@@ -168,7 +153,7 @@ export function tables(db: DatabaseSync) {
       const found = find.get(shopId, subscriberId)
       if (found !== undefined) return SubscriberRow.parse(found)
       const row = newRow(shopId, subscriberId, seenAt)
-      return { ...row, key: added(row) }
+      return { ...row, key: Number(add.run(...ALL.map((column) => row[column])).lastInsertRowid) }
     },
     save: (before: SubscriberRow, row: SubscriberRow): void => {
       const isLight =

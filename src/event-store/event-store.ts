@@ -1,5 +1,6 @@
-import type { NewEvent, Position, StoredEvent } from '../ledger/event.ts'
+import { EventMetadata, type NewEvent, type Position, type StoredEvent } from '../ledger/event.ts'
 import type { Instant } from '../ledger/instant.ts'
+import { isJsonObject, jsonIn } from '../ledger/json.ts'
 
 /** Where events are kept. The same contract for every engine, held by one suite of tests. */
 export interface EventStore extends EventLog {
@@ -133,6 +134,20 @@ export class StoreError extends Error {
     super(message, options)
     this.code = code
   }
+}
+
+/** What stands at `place`, by the texts that an engine keeps of it. */
+export function entryOf(
+  place: Omit<ForeignEntry, 'foreign'>,
+  type: string,
+  dataText: string,
+  metadataText: string,
+): LogEntry {
+  const data = jsonIn(dataText)
+  if (!isJsonObject(data)) return { ...place, foreign: 'its data are no JSON object' }
+  const metadata = EventMetadata.safeParse(jsonIn(metadataText))
+  if (!metadata.success) return { ...place, foreign: "its metadata are none of the ledger's" }
+  return { ...place, type, data, metadata: metadata.data }
 }
 
 /** The event, where `entry` is one. Throws `StoreError` where it is not. */

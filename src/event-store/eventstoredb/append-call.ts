@@ -3,7 +3,7 @@ import { unpackToCommandError } from '@eventstore/db-client/dist/streams/appendT
 import { convertToCommandError } from '@eventstore/db-client/dist/utils/CommandError.js'
 import type { Status } from '@eventstore/db-client/generated/status_pb.js'
 import { type Accepted, appendAnswer, type Proposal, writeAppend } from './append-messages.ts'
-import { silence } from './errors.ts'
+import { MOST_SILENCES, silence } from './errors.ts'
 import { GrpcCall, type GrpcCallOptions } from './grpc-call.ts'
 
 /** Where, and as whom, the call is made. */
@@ -14,9 +14,6 @@ export type AppendCallOptions = Omit<GrpcCallOptions, 'path' | 'onMessage' | 'on
    */
   readonly onTrouble: (error: Error) => void
 }
-
-/** So many silences on end, and the call is given up: its connection may be dead without having ended. */
-const MOST_SILENCES = 3
 
 interface Waiting {
   readonly stream: string

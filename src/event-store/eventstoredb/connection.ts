@@ -1,7 +1,15 @@
 import { within } from '../../waiting.ts'
 import { StoreError } from '../event-store.ts'
 import { LogClient, type ReadCall } from './client.ts'
-import { isAnswer, isClientFailure, isSilence, isUnreachable, silence, storeErrorOf } from './errors.ts'
+import {
+  isAnswer,
+  isClientFailure,
+  isSilence,
+  isUnreachable,
+  MOST_SILENCES,
+  silence,
+  storeErrorOf,
+} from './errors.ts'
 import type { ReadAnswer, ReadRequest, Recorded } from './read-messages.ts'
 import { urlMistake } from './url.ts'
 
@@ -15,9 +23,6 @@ export interface EventStoreDbPlace {
 }
 
 const SILENT_MS = 5_000
-
-/** So many silences on end, and the connection is made anew: the client never gives up one that is open. */
-const MOST_SILENCES = 3
 
 // Given per call, credentials keep what the client appends by itself off its batch call, which all clients of a process
 // share; without TLS they are not sent.
@@ -158,6 +163,7 @@ export class Connection {
   #connectAnew(isSilent: boolean): void {
     this.#failures = 0
     this.#connections++
+    // The client never gives up a connection that is open.
     const given = this.#client
     this.#client = LogClient.connect(this.#url, this.#connections)
     // What it has been asked fails by itself, or is answered yet.

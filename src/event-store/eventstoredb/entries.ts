@@ -1,6 +1,5 @@
-import { EventMetadata, STREAM_PREFIXES, streams } from '../../ledger/event.ts'
-import { isJsonObject, jsonIn } from '../../ledger/json.ts'
-import { type LogEntry, StoreError } from '../event-store.ts'
+import { STREAM_PREFIXES, streams } from '../../ledger/event.ts'
+import { entryOf, type LogEntry, StoreError } from '../event-store.ts'
 import { positionOf } from './position.ts'
 import type { Recorded } from './read-messages.ts'
 
@@ -36,7 +35,7 @@ const STREAM_DELETED = '$streamDeleted'
 
 /** An entry as EventStoreDB gives it. Throws `StoreError` as `store-misconfigured` where an old server does not say its place. */
 export function logEntryOf(
-  { stream, revision, place, type, isJson, ...recorded }: Recorded,
+  { stream, revision, place, type, isJson, data, metadata }: Recorded,
   names: Names,
 ): LogEntry {
   if (!Number.isSafeInteger(place.commit))
@@ -47,9 +46,5 @@ export function logEntryOf(
     position: positionOf(place),
   }
   if (type === STREAM_DELETED) return { ...at, foreign: 'the stream has been deleted from EventStoreDB' }
-  const data = isJson ? jsonIn(recorded.data.toString()) : undefined
-  if (!isJsonObject(data)) return { ...at, foreign: 'its data are no JSON object' }
-  const metadata = EventMetadata.safeParse(jsonIn(recorded.metadata.toString()))
-  if (!metadata.success) return { ...at, foreign: "its metadata are none of the ledger's" }
-  return { ...at, type, data, metadata: metadata.data }
+  return entryOf(at, type, isJson ? data.toString() : '', metadata.toString())
 }

@@ -31,6 +31,9 @@ export function isAnswer(error: unknown): boolean {
 
 const ANSWERS = [WrongExpectedVersionError, NotLeaderError, StreamDeletedError, MaxAppendSizeExceededError]
 
+/** So many silences on end, and what they were met on is given up: it may be dead without having ended. */
+export const MOST_SILENCES = 3
+
 const SILENCE = Symbol('silence')
 
 /** Nothing was answered in the time that there was. */

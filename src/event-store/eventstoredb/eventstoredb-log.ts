@@ -206,7 +206,7 @@ export class EventStoreDbLog implements EventLog {
       // Not to the end of what the server looks through: others may have written much behind.
       return position < last && page.length < limit && bytes < PAGE_BYTES
     }
-    const what = { from: from === START ? 'start' : placeOf(from), prefixes: this.names.prefixes } as const
+    const what = { from: placeOf(from), prefixes: this.names.prefixes }
     try {
       await this.#read({ ...what, count: limit + BESIDES }, take)
     } catch (error) {

@@ -7,7 +7,7 @@ import type { Place } from './position.ts'
 export type ReadRequest = { readonly count?: number } & (
   | { readonly stream: string; readonly from: number }
   /** Of all streams whose names begin so: what stands behind a place and at it. */
-  | { readonly from: Place | 'start'; readonly prefixes: readonly string[] }
+  | { readonly from: Place; readonly prefixes: readonly string[] }
   /** Of all streams: what stands before a place, the last first. */
   | { readonly before: Place | 'end' }
 )
@@ -41,7 +41,7 @@ export function readRequest(what: ReadRequest): ReadReq {
   if ('stream' in what) options.setStream(revisionOf(what.stream, what.from))
   else if ('prefixes' in what)
     options
-      .setAll(what.from === 'start' ? all().setStart(nothing) : all().setPosition(placeOption(what.from)))
+      .setAll(what.from.commit === 0 ? all().setStart(nothing) : all().setPosition(placeOption(what.from)))
       .setFilter(filterOf(what.prefixes))
   else
     options

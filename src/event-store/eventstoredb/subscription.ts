@@ -5,7 +5,7 @@ import type { ReadCall } from './client.ts'
 import type { Connection } from './connection.ts'
 import type { Names } from './entries.ts'
 import { storeErrorOf } from './errors.ts'
-import { placeOf, positionOf, START } from './position.ts'
+import { placeOf, positionOf } from './position.ts'
 import type { ReadAnswer } from './read-messages.ts'
 
 /**
@@ -26,10 +26,9 @@ export class Subscription {
     this.after = after
     this.#last = after
     this.#names = names
-    const from = after === START ? 'start' : placeOf(after)
     connection.client
       .read(
-        { from, prefixes: names.prefixes },
+        { from: placeOf(after), prefixes: names.prefixes },
         { credentials: connection.credentials, requiresLeader: false },
       )
       .then(

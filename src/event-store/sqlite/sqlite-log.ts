@@ -1,9 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import * as z from 'zod'
-import { EventMetadata, type Position, type StoredEvent } from '../../ledger/event.ts'
-import { isJsonObject, jsonIn } from '../../ledger/json.ts'
+import type { Position, StoredEvent } from '../../ledger/event.ts'
 import { isSqliteError, openForReading } from '../../sqlite.ts'
-import { type EventLog, eventOf, type LogEntry, StoreError } from '../event-store.ts'
+import { type EventLog, entryOf, eventOf, type LogEntry, StoreError } from '../event-store.ts'
 import { isPosition, positionOf, rowOf, START } from './position.ts'
 import { LOG } from './schema.ts'
 import { Wake } from './wake.ts'
@@ -120,11 +119,6 @@ export function readLogId(db: DatabaseSync): string {
 }
 
 function logEntry(row: unknown): LogEntry {
-  const { position, stream, revision, type, data: dataJson, metadata: metadataJson } = Row.parse(row)
-  const place = { stream, revision, position: positionOf(position) }
-  const data = jsonIn(dataJson)
-  const metadata = EventMetadata.safeParse(jsonIn(metadataJson))
-  if (!isJsonObject(data)) return { ...place, foreign: 'its data are no JSON object' }
-  if (!metadata.success) return { ...place, foreign: "its metadata are none of the ledger's" }
-  return { ...place, type, data, metadata: metadata.data }
+  const { position, stream, revision, type, data, metadata } = Row.parse(row)
+  return entryOf({ stream, revision, position: positionOf(position) }, type, data, metadata)
 }

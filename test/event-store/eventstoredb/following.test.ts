@@ -1,14 +1,12 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http2'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import { expect, onTestFinished, test } from 'vitest'
-import * as z from 'zod'
 import { eventOf, type LogEntry } from '../../../src/event-store/event-store.ts'
 import { logEntryOf, Names } from '../../../src/event-store/eventstoredb/entries.ts'
 import { EventStoreDbLog } from '../../../src/event-store/eventstoredb/eventstoredb-log.ts'
 import { positionOf } from '../../../src/event-store/eventstoredb/position.ts'
 import { placeBody } from '../../ledger/deliveries.ts'
+import { framed, serve } from './raw-server.ts'
 import { openStore, startDouble } from './stores.ts'
 
 /** Different for each `number`, each of a subscriber of its own. */
@@ -34,24 +32,16 @@ async function open() {
 
 /** A server that has one event, and never comes to the end of what it looks through. */
 async function lookingForEver() {
-  const server = createServer()
-  server.on('session', (session) => onTestFinished(() => session.destroy()))
-  onTestFinished(() => void server.close())
   const place = { commit: 100, prepare: 100 }
-  server.on('stream', (stream) => {
-    const recorded = new streams.ReadResp.ReadEvent.RecordedEvent()
-      .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from('postscript.a')))
-      .setCommitPosition(String(place.commit))
-      .setPreparePosition(String(place.prepare))
-    const response = new streams.ReadResp().setEvent(new streams.ReadResp.ReadEvent().setEvent(recorded))
-    const message = Buffer.from(response.serializeBinary())
-    const prefix = Buffer.alloc(5)
-    prefix.writeUInt32BE(message.length, 1)
+  const recorded = new streams.ReadResp.ReadEvent.RecordedEvent()
+    .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from('postscript.a')))
+    .setCommitPosition(String(place.commit))
+    .setPreparePosition(String(place.prepare))
+  const response = new streams.ReadResp().setEvent(new streams.ReadResp.ReadEvent().setEvent(recorded))
+  const port = await serve((stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
-    stream.write(Buffer.concat([prefix, message]))
+    stream.write(framed(response.serializeBinary()))
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = z.object({ port: z.int() }).parse(server.address())
   return { place, url: `esdb://127.0.0.1:${port}?tls=false` }
 }
 

@@ -1,43 +1,13 @@
 import { once } from 'node:events'
-import {
-  createSecureServer,
-  createServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type ServerHttp2Stream,
-} from 'node:http2'
+import { createSecureServer, createServer, type ServerHttp2Stream } from 'node:http2'
 import { createServer as createTcpServer } from 'node:net'
 import type { ServiceError } from '@grpc/grpc-js'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import * as z from 'zod'
 import { GrpcCall, type GrpcCallOptions } from '../../../src/event-store/eventstoredb/grpc-call.ts'
 import { selfSigned } from './double/certificate.ts'
+import { framed, portOf, serve } from './raw-server.ts'
 
 const UNAVAILABLE = 14
-
-interface Listening {
-  on(event: 'listening', listener: () => void): unknown
-  listen(port: number, host: string): unknown
-  address(): unknown
-}
-
-async function portOf(server: Listening): Promise<number> {
-  const listening = new Promise<void>((resolve) => server.on('listening', resolve))
-  server.listen(0, '127.0.0.1')
-  await listening
-  return z.object({ port: z.int() }).parse(server.address()).port
-}
-
-/** A server that does with each call what the test says. */
-async function serve(
-  onCall: (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => void,
-  server: Http2Server | Http2SecureServer = createServer(),
-): Promise<number> {
-  server.on('stream', onCall)
-  server.on('session', (session) => onTestFinished(() => session.destroy()))
-  onTestFinished(() => void server.close())
-  return portOf(server)
-}
 
 function call(origin: string, options: Partial<GrpcCallOptions> = {}) {
   const messages: string[] = []
@@ -63,11 +33,11 @@ const give = (opened: GrpcCall, text: string) =>
     writer.pos += bytes.length
   })
 
-function framed(text: string): Buffer {
-  const bytes = Buffer.from(text)
-  const prefix = Buffer.alloc(5)
-  prefix.writeUInt32BE(bytes.length, 1)
-  return Buffer.concat([prefix, bytes])
+/** Takes connections and says nothing. */
+function muteServer(): Promise<number> {
+  const mute = createTcpServer((socket) => onTestFinished(() => void socket.destroy()))
+  onTestFinished(() => void mute.close())
+  return portOf(mute)
 }
 
 function answer(
@@ -210,17 +180,13 @@ test('a connection that breaks, and one that nobody takes, end the call', async 
 })
 
 test('a server that takes the connection and says nothing is found out', async () => {
-  const mute = createTcpServer((socket) => onTestFinished(() => void socket.destroy()))
-  onTestFinished(() => void mute.close())
-  const port = await portOf(mute)
+  const port = await muteServer()
   const { ended } = call(`http://127.0.0.1:${port}`, { keepAlive: { intervalMs: 20, timeoutMs: 20 } })
   expect(await ended).toMatchObject({ code: UNAVAILABLE, details: 'keepalive timed out' })
 })
 
 test('a TLS handshake that nobody answers, where no ping can be sent, is found out too', async () => {
-  const mute = createTcpServer((socket) => onTestFinished(() => void socket.destroy()))
-  onTestFinished(() => void mute.close())
-  const port = await portOf(mute)
+  const port = await muteServer()
   const { ended } = call(`https://127.0.0.1:${port}`, { keepAlive: { intervalMs: 20, timeoutMs: 20 } })
   expect(await ended).toMatchObject({ code: UNAVAILABLE, details: 'there is no connection to ping' })
 })
